@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The buffer area of a set: pieces of fixed size, each a shmem file of its own
+ * that is populated when it is made.  Payload only: the kernel never reads it.
+ *
+ * There is no fault handler, no vm_ops and no state in a mapping here: a
+ * mapping is moved onto the shmem file and lives by its own reference.
+ */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/nospec.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+
+#include "area.h"
+#include "compat.h"
+#include "main.h"
+#include "quota.h"
+#include "set.h"
+
+/*
+ * Bring all pages in now, charged to the caller's memory cgroup: no memory is
+ * an answer here and no kill at the first touch.
+ */
+static int vdi_area_populate(struct file *file, u64 size)
+{
+	struct address_space *mapping = file->f_mapping;
+	gfp_t gfp = mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL |
+		    __GFP_NOWARN;
+	pgoff_t i;
+
+	for (i = 0; i < size >> PAGE_SHIFT; i++) {
+		struct page *page;
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		page = shmem_read_mapping_page_gfp(mapping, i, gfp);
+		if (IS_ERR(page))
+			return PTR_ERR(page) == -ENOSPC ? -ENOMEM :
+							  PTR_ERR(page);
+		/* A clean page may be dropped, and would have to be made again */
+		set_page_dirty(page);
+		put_page(page);
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * vdi_area_piece_create() - Make one piece; nobody sees it yet
+ * @set: for its limits
+ * @size: bytes wanted
+ * @piece: filled in but for the offset
+ * @limit: VDI_LIMIT_* if the answer is -EDQUOT
+ *
+ * Context: set->config_lock held; sleeps.
+ * Return: 0, -EINVAL, -EDQUOT, -ENOMEM, or -EINTR if the caller was killed.
+ */
+int vdi_area_piece_create(struct vdi_set *set, u64 size,
+			  struct vdi_area_piece *piece, u32 *limit)
+{
+	struct vdi_user *user;
+	bool total;
+	int ret;
+
+	lockdep_assert_held(&set->config_lock);
+	if (!size)
+		return -EINVAL;
+	if (set->area.nr == VDI_MAX_PIECES) {
+		*limit = VDI_LIMIT_PIECES;
+		return -EDQUOT;
+	}
+	if (size > vdi_main_max_area_bytes() ||
+	    set->area.size > vdi_main_max_area_bytes() - size) {
+		*limit = VDI_LIMIT_SET_BYTES;
+		if (!capable(CAP_SYS_RESOURCE))
+			return -EDQUOT;
+		if (size > MAX_LFS_FILESIZE - PAGE_SIZE ||
+		    set->area.size > MAX_LFS_FILESIZE - PAGE_SIZE - size)
+			return -ENOMEM;
+	}
+	size = PAGE_ALIGN(size);
+	user = vdi_quota_charge(current_euid(), VDI_QUOTA_BYTES, size,
+				vdi_main_max_user_bytes(),
+				vdi_main_max_total_bytes(), &total);
+	if (IS_ERR(user)) {
+		*limit = total ? VDI_LIMIT_TOTAL_BYTES : VDI_LIMIT_USER_BYTES;
+		return PTR_ERR(user);
+	}
+	piece->file = vdi_shmem_file("vdi-area", size);
+	if (IS_ERR(piece->file)) {
+		ret = PTR_ERR(piece->file) == -EINVAL ? -ENOMEM :
+							PTR_ERR(piece->file);
+		goto err_uncharge;
+	}
+	ret = vdi_area_populate(piece->file, size);
+	if (ret)
+		goto err_put_file;
+	/* Nobody gets a descriptor of it, but /proc/PID/map_files exists */
+	SHMEM_I(file_inode(piece->file))->seals = F_SEAL_SEAL | F_SEAL_SHRINK |
+						  F_SEAL_GROW;
+	piece->size = size;
+	piece->user = user;
+	return 0;
+
+err_put_file:
+	fput(piece->file);
+err_uncharge:
+	vdi_quota_uncharge(user, VDI_QUOTA_BYTES, size);
+	return ret;
+}
+
+/**
+ * vdi_area_piece_destroy() - Undo vdi_area_piece_create()
+ * @piece: the piece, never published or of a set that nobody references
+ */
+void vdi_area_piece_destroy(struct vdi_area_piece *piece)
+{
+	fput(piece->file);
+	vdi_quota_uncharge(piece->user, VDI_QUOTA_BYTES, piece->size);
+}
+
+/**
+ * vdi_area_publish_locked() - Add a piece to the area; cannot fail
+ * @set: the set
+ * @piece: as made by vdi_area_piece_create(); the area owns it from now on
+ *
+ * Context: set->config_lock and set->lock held.
+ */
+void vdi_area_publish_locked(struct vdi_set *set,
+			     const struct vdi_area_piece *piece)
+{
+	struct vdi_area *area = &set->area;
+	unsigned int nr = area->nr;
+
+	lockdep_assert_held(&set->lock);
+	area->pieces[nr] = *piece;
+	area->pieces[nr].offset = area->size;
+	area->size += piece->size;
+	/* Pairs with vdi_area_nr(): mmap takes no lock of the set */
+	smp_store_release(&area->nr, nr + 1);
+}
+
+/**
+ * vdi_area_destroy() - Let go of all pieces; mappings keep theirs
+ * @area: area of a set that nobody references
+ */
+void vdi_area_destroy(struct vdi_area *area)
+{
+	while (area->nr)
+		vdi_area_piece_destroy(&area->pieces[--area->nr]);
+}
+
+/* How many pieces there are; those are complete and never change */
+static unsigned int vdi_area_nr(const struct vdi_area *area)
+{
+	/* Pairs with the release in vdi_area_publish_locked() */
+	return smp_load_acquire(&area->nr);
+}
+
+/**
+ * vdi_area_contains() - Is this buffer, with its prefix zone, in one piece?
+ * @area: the area
+ * @offset: data zone of the buffer
+ * @len: its length
+ * @prefix: bytes before it
+ *
+ * Return: true if so.
+ */
+bool vdi_area_contains(const struct vdi_area *area, u64 offset, u64 len,
+		       u64 prefix)
+{
+	unsigned int nr = vdi_area_nr(area);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		const struct vdi_area_piece *piece = &area->pieces[i];
+
+		if (offset < piece->offset ||
+		    offset - piece->offset >= piece->size)
+			continue;
+		offset -= piece->offset;
+		return offset >= prefix && len <= piece->size - offset;
+	}
+	return false;
+}
+
+/**
+ * vdi_area_pieces() - List the pieces
+ * @area: the area
+ * @pieces: array to fill
+ * @max: how many fit there
+ *
+ * Return: how many pieces there are.
+ */
+unsigned int vdi_area_pieces(const struct vdi_area *area,
+			     struct vdi_piece *pieces, unsigned int max)
+{
+	unsigned int nr = vdi_area_nr(area);
+	unsigned int i;
+
+	for (i = 0; i < min(nr, max); i++) {
+		pieces[i].offset = area->pieces[i].offset;
+		pieces[i].size = area->pieces[i].size;
+	}
+	return nr;
+}
+
+/**
+ * vdi_area_mmap() - Map one piece, whole
+ * @area: the area; the caller holds a reference on its set
+ * @vma: offset and length must be exactly those of a piece
+ *
+ * Context: mmap_lock held; takes no lock.
+ * Return: 0 or -EINVAL, -EACCES.
+ */
+int vdi_area_mmap(const struct vdi_area *area, struct vm_area_struct *vma)
+{
+	u64 len = vma->vm_end - vma->vm_start;
+	unsigned int nr = vdi_area_nr(area);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (area->pieces[i].offset >> PAGE_SHIFT == vma->vm_pgoff)
+			break;
+	if (i == nr)
+		return -EINVAL;
+	i = array_index_nospec(i, nr);
+	if (area->pieces[i].size != len || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;
+	/*
+	 * A forked child must not hold the data silently, and the contents of a
+	 * database do not belong in a core file.
+	 */
+	vdi_vm_flags_mod(vma, VM_DONTCOPY | VM_DONTDUMP, VM_MAYEXEC);
+	vma->vm_pgoff = 0;
+	vma_set_file(vma, area->pieces[i].file);
+	return vdi_call_mmap(area->pieces[i].file, vma);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDI_AREA_H
+#define VDI_AREA_H
+
+#include <linux/types.h>
+
+#include <linux/vdi.h>
+
+struct file;
+struct vdi_set;
+struct vdi_user;
+struct vm_area_struct;
+
+/**
+ * struct vdi_area_piece - One piece of the buffer area
+ * @file: shmem file of exactly @size bytes (all invariant once published)
+ * @offset: where it begins in the area
+ * @size: its size, whole pages
+ * @user: whose quota it is charged to
+ */
+struct vdi_area_piece {
+	struct file *file;
+	u64 offset;
+	u64 size;
+	struct vdi_user *user;
+};
+
+/**
+ * struct vdi_area - The buffer area of a set
+ * @nr: pieces that are published; read with acquire, written with release
+ *	under set->lock
+ * @size: sum of their sizes (protected by set->config_lock)
+ * @pieces: the pieces; those below @nr never change until the set is freed
+ */
+struct vdi_area {
+	unsigned int nr;
+	u64 size;
+	struct vdi_area_piece pieces[VDI_MAX_PIECES];
+};
+
+int vdi_area_piece_create(struct vdi_set *set, u64 size,
+			  struct vdi_area_piece *piece, u32 *limit);
+void vdi_area_piece_destroy(struct vdi_area_piece *piece);
+void vdi_area_publish_locked(struct vdi_set *set,
+			     const struct vdi_area_piece *piece);
+void vdi_area_destroy(struct vdi_area *area);
+bool vdi_area_contains(const struct vdi_area *area, u64 offset, u64 len,
+		       u64 prefix);
+unsigned int vdi_area_pieces(const struct vdi_area *area,
+			     struct vdi_piece *pieces, unsigned int max);
+int vdi_area_mmap(const struct vdi_area *area, struct vm_area_struct *vma);
+
+#endif /* VDI_AREA_H */

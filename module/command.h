@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDI_COMMAND_H
+#define VDI_COMMAND_H
+
+#include <linux/hrtimer.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "compat.h"
+#include "handle.h"
+#include "set.h"
+
+/**
+ * struct vdi_wait - One EXCHANGE that may have to wait
+ * @min: least number of records wanted
+ * @deadline_ns: when to give up
+ * @spin_us: how long to spin first
+ * @nonblock: do not wait
+ * @counted: the call is in the statistics (protected by set->lock)
+ * @asleep: counted among the sleepers of the handle (protected by set->lock)
+ * @since: when it was
+ */
+struct vdi_wait {
+	unsigned int min;
+	u64 deadline_ns;
+	unsigned int spin_us;
+	bool nonblock;
+	bool counted;
+	bool asleep;
+	u64 since;
+};
+
+/*
+ * Sleep until @condition or an absolute deadline.  Interruptible, freezable,
+ * and exclusive if asked: no stock macro is all of it.
+ */
+#define vdi_command_sleep(wq, deadline, exclusive, condition)		\
+({									\
+	u64 __deadline = (deadline);					\
+	bool __timed = __deadline < KTIME_MAX;				\
+	struct hrtimer_sleeper __t = { .task = current };		\
+	int __err;							\
+									\
+	if (__timed) {							\
+		vdi_hrtimer_setup_sleeper(&__t);			\
+		hrtimer_set_expires_range_ns(&__t.timer,		\
+					     ns_to_ktime(__deadline),	\
+					     current->timer_slack_ns);	\
+		hrtimer_sleeper_start_expires(&__t, HRTIMER_MODE_ABS);	\
+	}								\
+	__err = ___wait_event(wq, condition, VDI_TASK_STATE, exclusive, 0, \
+		if (!READ_ONCE(__t.task)) {				\
+			__ret = -ETIMEDOUT;				\
+			break;						\
+		}							\
+		schedule());						\
+	if (__timed) {							\
+		hrtimer_cancel(&__t.timer);				\
+		destroy_hrtimer_on_stack(&__t.timer);			\
+	}								\
+	__err;								\
+})
+
+/**
+ * vdi_command_left() - Has CLOSE taken the handle from the set?
+ * @call: the call
+ *
+ * Return: true if so.
+ */
+static inline bool vdi_command_left(const struct vdi_call *call)
+{
+	return READ_ONCE(call->handle->set) != call->set;
+}
+
+void vdi_command_slot_free(struct vdi_device *dev, u16 index);
+void vdi_command_ready_locked(struct vdi_device *dev);
+void vdi_command_wake_device_locked(struct vdi_device *dev);
+void vdi_command_abort_locked(struct vdi_device *dev);
+unsigned int vdi_command_accept(struct vdi_call *call, const void *records,
+				unsigned int n, struct vdi_wait *wait,
+				int *refused, int *status);
+unsigned int vdi_command_take(struct vdi_call *call, void *records,
+			      unsigned int max);
+int vdi_command_wait(struct vdi_call *call, struct vdi_wait *wait);
+void vdi_command_note_closed(struct vdi_call *call);
+__poll_t vdi_command_poll(struct vdi_handle *handle, struct vdi_set *set,
+			  u32 role, bool configured);
+
+int vdi_command_submit_locked(struct vdi_device *dev,
+			      const struct vdi_command *c);
+int vdi_command_complete_locked(struct vdi_device *dev,
+				const struct vdi_completion *c);
+void vdi_command_fetch_locked(struct vdi_device *dev, struct vdi_command *c);
+void vdi_command_collect_locked(struct vdi_device *dev,
+				struct vdi_completion *c);
+
+#endif /* VDI_COMMAND_H */

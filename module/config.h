@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDI_CONFIG_H
+#define VDI_CONFIG_H
+
+#include <linux/types.h>
+
+struct vdi_create;
+struct vdi_set;
+
+int vdi_config_check_create(const struct vdi_create *arg);
+bool vdi_config_ready(struct vdi_set *set, u32 role);
+
+#endif /* VDI_CONFIG_H */

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Early notice of a process's death.  A killed process tears its memory down
+ * before it closes its files, which takes long if it has much; an mmu notifier
+ * is called as the first step of that.  Only ->release is used: it flags and
+ * wakes.  One notifier per process, shared by all its handles.
+ *
+ * ->flush and ->release of the file remain necessary: the notifier waits for
+ * the last user of the mm, and User Mode Linux has none.
+ */
+#include <linux/mmu_notifier.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "handle.h"
+#include "main.h"
+#include "owner.h"
+#include "set.h"
+
+static DEFINE_SPINLOCK(owners_lock);
+
+/**
+ * struct vdi_owner - One process that owns handles
+ * @mn: the notifier; counted by mmu_notifier_get() and _put()
+ * @handles: its handles (protected by the owners lock)
+ */
+struct vdi_owner {
+	struct mmu_notifier mn;
+	struct list_head handles;
+};
+
+static struct mmu_notifier *vdi_owner_alloc(struct mm_struct *mm)
+{
+	struct vdi_owner *owner = kzalloc(sizeof(*owner), GFP_KERNEL_ACCOUNT);
+
+	if (!owner)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&owner->handles);
+	vdi_count(VDI_COUNT_OWNERS, 1);
+	return &owner->mn;
+}
+
+static void vdi_owner_free(struct mmu_notifier *mn)
+{
+	kfree(container_of(mn, struct vdi_owner, mn));
+	vdi_count(VDI_COUNT_OWNERS, -1);
+}
+
+static void vdi_owner_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct vdi_owner *owner = container_of(mn, struct vdi_owner, mn);
+	struct vdi_handle *handle;
+	struct vdi_call call;
+
+again:
+	spin_lock(&owners_lock);
+	list_for_each_entry(handle, &owner->handles, owner_node) {
+		/* Marks it, so that each handle is looked at once */
+		if (!vdi_handle_owner_dies(handle, &call))
+			continue;
+		spin_unlock(&owners_lock);
+		call.dying = true;
+		vdi_handle_died(&call);
+		goto again;
+	}
+	spin_unlock(&owners_lock);
+}
+
+static const struct mmu_notifier_ops vdi_owner_ops = {
+	.release	= vdi_owner_release,
+	.alloc_notifier	= vdi_owner_alloc,
+	.free_notifier	= vdi_owner_free,
+};
+
+/**
+ * vdi_owner_attach() - Watch the current process for a handle
+ * @handle: the handle, about to be bound by it
+ *
+ * Context: handle->bind_lock held, or nobody else knows the handle; sleeps,
+ *	takes mmap_lock.
+ * Return: 0, -ENOMEM, or -EINTR if the caller is killed.
+ */
+int vdi_owner_attach(struct vdi_handle *handle)
+{
+	struct mmu_notifier *mn;
+	sigset_t block, old;
+
+	if (!vdi_main_early_death())
+		return 0;
+	/* The first one of a process gives up at any pending signal */
+	sigfillset(&block);
+	sigdelsetmask(&block, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigprocmask(SIG_BLOCK, &block, &old);
+	mn = mmu_notifier_get(&vdi_owner_ops, current->mm);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (IS_ERR(mn))
+		return PTR_ERR(mn);
+	handle->owner = container_of(mn, struct vdi_owner, mn);
+	spin_lock(&owners_lock);
+	list_add(&handle->owner_node, &handle->owner->handles);
+	spin_unlock(&owners_lock);
+	return 0;
+}
+
+/**
+ * vdi_owner_detach() - Stop watching; the handle is being unbound
+ * @handle: the handle, still bound
+ *
+ * Context: as vdi_owner_attach().
+ */
+void vdi_owner_detach(struct vdi_handle *handle)
+{
+	if (!handle->owner)
+		return;
+	spin_lock(&owners_lock);
+	list_del_init(&handle->owner_node);
+	spin_unlock(&owners_lock);
+	mmu_notifier_put(&handle->owner->mn);
+	handle->owner = NULL;
+}
+
+/**
+ * vdi_owner_synchronize() - Wait until all notifiers are freed
+ */
+void vdi_owner_synchronize(void)
+{
+	mmu_notifier_synchronize();
+}
