@@ -69,7 +69,8 @@ struct vdi_wait {
  */
 static inline bool vdi_command_left(const struct vdi_call *call)
 {
-	return READ_ONCE(call->handle->set) != call->set;
+	return READ_ONCE(call->handle->set) != call->set ||
+	       READ_ONCE(call->handle->bindings) != call->bindings;
 }
 
 void vdi_command_slot_free(struct vdi_device *dev, u16 index);

@@ -255,13 +255,6 @@ static int vdi_config_peek(struct vdi_set *set, enum vdi_server_op op)
 	return ret;
 }
 
-static void vdi_config_note_limit(struct vdi_set *set, u32 limit)
-{
-	spin_lock(&set->lock);
-	set->limit = limit;
-	spin_unlock(&set->lock);
-}
-
 /**
  * vdi_ioc_end_config() - ioctl(VDI_IOC_END_CONFIG)
  * @call: the call
@@ -313,7 +306,7 @@ err_destroy_piece:
 	vdi_area_piece_destroy(&piece);
 note:
 	if (ret == -EDQUOT)
-		vdi_config_note_limit(set, limit);
+		vdi_set_note_limit(set, limit);
 unlock:
 	mutex_unlock(&set->config_lock);
 	return ret;
@@ -343,7 +336,7 @@ int vdi_ioc_grow_area(struct vdi_call *call, void *p)
 		goto unlock;
 	ret = vdi_area_piece_create(set, arg->area_size, &piece, &limit);
 	if (ret == -EDQUOT)
-		vdi_config_note_limit(set, limit);
+		vdi_set_note_limit(set, limit);
 	if (ret)
 		goto unlock;
 

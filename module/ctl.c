@@ -91,6 +91,8 @@ static int vdi_ioc_open_device(struct vdi_call *call, void *p)
 	handle = vdi_handle_create(true);
 	if (IS_ERR(handle)) {
 		ret = PTR_ERR(handle);
+		if (ret == -EDQUOT)
+			vdi_set_note_limit(call->set, VDI_LIMIT_HANDLES);
 		goto err_put_fd;
 	}
 	strscpy(handle->name, arg->name, sizeof(handle->name));
@@ -107,8 +109,7 @@ static int vdi_ioc_open_device(struct vdi_call *call, void *p)
 	handle->file = file;
 	ret = vdi_handle_bind_device(handle, call->set, call->role);
 	if (!ret)
-		ret = vdi_device_open(call->handle, call->set, handle,
-				      &arg->out_index);
+		ret = vdi_device_open(call, handle, &arg->out_index);
 	if (ret)
 		goto err_put_file;
 	arg->out_fd = fd;

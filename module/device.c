@@ -206,25 +206,25 @@ static int vdi_device_open_client_locked(struct vdi_set *set,
 
 /**
  * vdi_device_open() - OpenDevice (3.3, 4.8)
- * @opener: set handle of the caller
- * @set: its set
+ * @call: on the set handle of the caller
  * @handle: new device handle, bound, with the name
  * @index: set to the index or %VDI_DEVICE_UNKNOWN
  *
  * Return: 0 or -errno as documented at the ioctl.
  */
-int vdi_device_open(struct vdi_handle *opener, struct vdi_set *set,
-		    struct vdi_handle *handle, u32 *index)
+int vdi_device_open(struct vdi_call *call, struct vdi_handle *handle,
+		    u32 *index)
 {
+	struct vdi_set *set = call->set;
 	int ret;
 
 	spin_lock(&set->lock);
 	/* CLOSE may have come meanwhile */
-	if (READ_ONCE(opener->set) != set || opener->draining) {
+	if (vdi_command_left(call) || call->handle->draining) {
 		ret = -EPROTO;
 		goto unlock;
 	}
-	handle->opener = opener;
+	handle->opener = call->handle;
 	list_add_tail(&handle->set_node, &set->handles);
 	ret = handle->role == VDI_ROLE_SERVER ?
 		      vdi_device_open_server_locked(set, handle) :

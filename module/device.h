@@ -6,6 +6,7 @@
 
 #include <linux/vdi.h>
 
+struct vdi_call;
 struct vdi_handle;
 struct vdi_set;
 
@@ -114,8 +115,8 @@ void vdi_device_init(struct vdi_set *set, unsigned int index);
 struct vdi_slot *vdi_device_rings_create(struct vdi_set *set);
 void vdi_device_rings_publish_locked(struct vdi_set *set,
 				     struct vdi_slot *slots);
-int vdi_device_open(struct vdi_handle *opener, struct vdi_set *set,
-		    struct vdi_handle *handle, u32 *index);
+int vdi_device_open(struct vdi_call *call, struct vdi_handle *handle,
+		    u32 *index);
 int vdi_device_close(struct vdi_handle *handle, struct vdi_set *set);
 void vdi_device_settle_locked(struct vdi_device *dev);
 void vdi_device_status(struct vdi_handle *handle, struct vdi_set *set,

@@ -120,6 +120,7 @@ int vdi_handle_call_begin(struct vdi_handle *handle, struct file *file,
 		       handle->files == current->files;
 		if (left)
 			handle->owner_gone = true;
+		call->bindings = handle->bindings;
 		call->role = handle->role;
 		call->draining = handle->draining;
 		vdi_set_get(call->set);
@@ -172,6 +173,7 @@ static void vdi_handle_attach(struct vdi_handle *handle, struct vdi_set *set,
 	mmgrab(current->mm);
 	spin_lock(&handle->lock);
 	handle->who = *who;
+	handle->bindings++;
 	handle->role = who->role;
 	handle->draining = false;
 	handle->owner_gone = false;

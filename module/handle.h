@@ -13,6 +13,7 @@ struct vdi_cause;
  * struct vdi_call - A handle as a call found it
  * @handle: the handle
  * @set: its set, with a reference for the call, or NULL
+ * @bindings: which binding of the handle that is
  * @role: VDI_ROLE_*
  * @draining: the server has closed the handle
  * @dying: the owner's address space is going: death, not a mere close
@@ -23,6 +24,7 @@ struct vdi_cause;
 struct vdi_call {
 	struct vdi_handle *handle;
 	struct vdi_set *set;
+	u64 bindings;
 	u32 role;
 	bool draining;
 	bool dying;

@@ -81,7 +81,7 @@ static const struct mmu_notifier_ops vdi_owner_ops = {
  *
  * Context: handle->bind_lock held, or nobody else knows the handle; sleeps,
  *	takes mmap_lock.
- * Return: 0, -ENOMEM, or -EINTR if the caller is killed.
+ * Return: 0, -ENOMEM, or -ERESTARTNOINTR, which no user sees.
  */
 int vdi_owner_attach(struct vdi_handle *handle)
 {
@@ -96,8 +96,9 @@ int vdi_owner_attach(struct vdi_handle *handle)
 	sigprocmask(SIG_BLOCK, &block, &old);
 	mn = mmu_notifier_get(&vdi_owner_ops, current->mm);
 	sigprocmask(SIG_SETMASK, &old, NULL);
+	/* Task work or the freezer count as a signal too: begin anew then */
 	if (IS_ERR(mn))
-		return PTR_ERR(mn);
+		return PTR_ERR(mn) == -EINTR ? -ERESTARTNOINTR : PTR_ERR(mn);
 	handle->owner = container_of(mn, struct vdi_owner, mn);
 	spin_lock(&owners_lock);
 	list_add(&handle->owner_node, &handle->owner->handles);

@@ -235,6 +235,18 @@ void vdi_set_put(struct vdi_set *set)
 }
 
 /**
+ * vdi_set_note_limit() - Remember which limit was met, for STATUS
+ * @set: the set
+ * @limit: VDI_LIMIT_*
+ */
+void vdi_set_note_limit(struct vdi_set *set, u32 limit)
+{
+	spin_lock(&set->lock);
+	set->limit = limit;
+	spin_unlock(&set->lock);
+}
+
+/**
  * vdi_set_wake_all_locked() - Wake every kind of sleeper of a set
  * @set: the set
  *

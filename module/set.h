@@ -192,6 +192,7 @@ struct vdi_set {
  * @lock: see the table above
  * @set: what it is bound to; holds a reference (protected by @lock; cleared
  *	under set->lock too)
+ * @bindings: raised each time it is bound (protected by @lock)
  * @role: VDI_ROLE_* (protected by @lock)
  * @draining: the server has closed it (protected by @lock)
  * @mm: whose handle it is, to compare only; mmgrab'ed (protected by @lock)
@@ -230,6 +231,7 @@ struct vdi_handle {
 	spinlock_t lock;		/* see the table above */
 
 	struct vdi_set *set;
+	u64 bindings;
 	u32 role;
 	bool draining;
 	struct mm_struct *mm;
@@ -267,6 +269,7 @@ bool vdi_set_abort(struct vdi_set *set, const struct vdi_cause *cause);
 bool vdi_set_abort_locked(struct vdi_set *set, const struct vdi_cause *cause);
 void vdi_set_wake_all_locked(struct vdi_set *set);
 void vdi_set_stall_start_locked(struct vdi_set *set);
+void vdi_set_note_limit(struct vdi_set *set, u32 limit);
 void vdi_set_stat(struct vdi_set *set, struct vdi_set_stat *stat);
 
 void vdi_who_current(struct vdi_who *who, u32 role);

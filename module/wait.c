@@ -534,7 +534,12 @@ static bool vdi_wait_room_locked(struct vdi_set *set, struct vdi_handle *handle)
 __poll_t vdi_command_poll(struct vdi_handle *handle, struct vdi_set *set,
 			  u32 role, bool configured)
 {
-	struct vdi_call call = { .handle = handle, .set = set, .role = role };
+	struct vdi_call call = {
+		.handle = handle,
+		.set = set,
+		.bindings = READ_ONCE(handle->bindings),
+		.role = role,
+	};
 	__poll_t mask = 0;
 	bool room;
 	int status;
