@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The client's side of a set: creates it, serves its devices with a thread
+ * each, and knows how it ended.
+ */
+#ifndef VDI_CLIENT_H
+#define VDI_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <linux/vdi.h>
+
+#include "progress.h"
+
+struct client_options {
+	const char *name;
+	unsigned int count;		/* devices */
+	unsigned int mode;		/* of the set, 0 for the default */
+	unsigned int gid;		/* of the set */
+	bool have_gid;
+	int64_t connect_timeout_ms;	/* 0: for ever */
+	int64_t idle_timeout_ms;	/* 0: for ever */
+	enum progress_when progress;
+	int peer_fd;			/* hangs up when the engine's process ends; -1: unknown */
+};
+
+/* What is done with the commands: a backup's target or a restore's source. */
+struct client_job {
+	void *ctx;
+	bool read;			/* a restore */
+	uint64_t total;			/* bytes, if they are known here */
+	/* the set exists; may be NULL */
+	void (*created)(void *ctx);
+	/* before the first command of a device; 0 or -errno after a line on stderr */
+	int (*start)(void *ctx, unsigned int index, const char *device,
+		     const struct vdi_config *config);
+	/*
+	 * One command: the completion code; *@bytes of Read and Write.  What went
+	 * wrong here has been told on stderr.
+	 */
+	uint32_t (*command)(void *ctx, unsigned int index, const struct vdi_command *command,
+			    void *buffer, uint32_t *bytes);
+};
+
+struct client_result {
+	bool ended;		/* the engine has closed all devices in order */
+	bool failed;		/* a command was answered with an error of ours */
+	uint64_t bytes;
+};
+
+/*
+ * Runs a whole set.  0 if it ended in order; else an exit code after a line on
+ * stderr.
+ */
+int client_run(const struct client_options *options, const struct client_job *job,
+	       struct client_result *result);
+
+/* A name for a set that nobody else has. */
+bool client_make_name(char *buf, size_t size);
+
+#endif /* VDI_CLIENT_H */

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The command `vdi`: finds the verb.  Owns the list of verbs and nothing of
+ * what they do.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libvdi.h>
+
+#include "cli.h"
+#include "report.h"
+
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *arguments;
+	const char *summary;
+};
+
+static const struct verb verbs[] = {
+	{ "backup", verb_backup, "sqlite:PATH TARGET", "back up a database that is in use" },
+	{ "restore", verb_restore, "SOURCE sqlite:PATH", "give it back" },
+	{ "recv", verb_recv, "NAME TARGET", "receive a backup from an engine" },
+	{ "send", verb_send, "NAME SOURCE", "send a backup to an engine that restores" },
+	{ "put", verb_put, "NAME", "be the engine: stdin is backed up" },
+	{ "get", verb_get, "NAME", "be the engine: restore to stdout" },
+	{ "list", verb_list, "", "show the sets there are" },
+	{ "stat", verb_stat, "NAME", "show one set" },
+	{ "abort", verb_abort, "NAME", "end a set, for both sides" },
+};
+
+static int main_help(void)
+{
+	size_t i;
+
+	puts("Usage: vdi VERB [OPTION]... [ARGUMENT]...\n"
+	     "Backups of live databases through the Virtual Device Interface, "
+	     VDI_DEVICE_NODE ".\n");
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		printf("  vdi %-7s %-18s  %s\n", verbs[i].name, verbs[i].arguments,
+		       verbs[i].summary);
+	puts("\n"
+	     "vdi VERB --help explains one verb, vdi(1) all of them.\n"
+	     "vdi --version prints the version.");
+	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* Descriptors 0..2 must be open: a set must never be where a message goes. */
+static void main_std_fds(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	while (fd >= 0 && fd <= STDERR_FILENO)
+		fd = dup(fd);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	char option[] = "--help";
+	size_t i;
+
+	main_std_fds();
+	opterr = 0;
+	if (argc < 2)
+		return report_fail(EXIT_USAGE, "no verb: see vdi help");
+	if (!strcmp(argv[1], "--version")) {
+		printf("vdi %s\n", vdi_version());
+		return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
+	    (!strcmp(argv[1], "help") && argc == 2))
+		return main_help();
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (!strcmp(argv[1], verbs[i].name))
+			return verbs[i].run(argc - 1, argv + 1);
+		if (!strcmp(argv[1], "help") && !strcmp(argv[2], verbs[i].name)) {
+			argv[1] = argv[2];
+			argv[2] = option;
+			return verbs[i].run(2, argv + 1);
+		}
+	}
+	return report_fail(EXIT_USAGE, "%s: no such verb: see vdi help",
+			   !strcmp(argv[1], "help") ? argv[2] : argv[1]);
+}

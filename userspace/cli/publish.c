@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Moves between PATH.partial, PATH and PATH.old, each durable when it returns.
+ * Owns what may be replaced and removed: never more than stripe files of
+ * ours.  Knows nothing of what the files hold.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "publish.h"
+#include "report.h"
+
+static bool publish_is_stripe(const char *name)
+{
+	return !fnmatch("stripe-[0-9][0-9]-of-[0-9][0-9].vdb", name, 0) ||
+	       !fnmatch("stripe-[0-9][0-9]-of-[0-9][0-9].vdb.partial", name, 0);
+}
+
+/*
+ * What is in a directory, stripe files apart: the name of one such thing, ""
+ * if there is none, NULL if it can't be read.  @stripes: how many those are.
+ */
+static const char *publish_foreign(const char *path, unsigned int *stripes, char *buf, size_t size)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	*stripes = 0;
+	buf[0] = '\0';
+	if (!dir)
+		return NULL;
+	while ((entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (publish_is_stripe(entry->d_name))
+			(*stripes)++;
+		else
+			snprintf(buf, size, "%s", entry->d_name);
+	}
+	closedir(dir);
+	return buf;
+}
+
+/* Removes a directory of stripes, and nothing else. */
+static int publish_remove_dir(const char *path, bool itself)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		if (publish_is_stripe(entry->d_name))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	return itself && rmdir(path) ? -errno : 0;
+}
+
+/* May PATH be given a new meaning?  Asked early, so that nobody waits in vain. */
+static int publish_check(const struct publish *publish, bool dir)
+{
+	const char *foreign;
+	unsigned int stripes;
+	char name[NAME_MAX + 1];
+	struct stat st;
+
+	if (!lstat(publish->old, &st))
+		return report_fail(EXIT_EXISTS,
+				   "%s is in the way: an earlier --force left it; move it away",
+				   publish->old);
+	if (stat(publish->path, &st)) {
+		if (errno == ENOENT)
+			return 0;
+		return report_fail(EXIT_FAILED, "%s: %s", publish->path, strerror(errno));
+	}
+	if (dir != S_ISDIR(st.st_mode))
+		return report_fail(EXIT_EXISTS, dir ?
+				   "%s exists and is not a directory: choose another name" :
+				   "%s exists and is not a file: choose another name",
+				   publish->path);
+	if (!dir && !S_ISREG(st.st_mode))
+		return report_fail(EXIT_EXISTS, "%s is not a regular file: use - and redirect",
+				   publish->path);
+	if (dir) {
+		foreign = publish_foreign(publish->path, &stripes, name, sizeof(name));
+		if (!foreign)
+			return report_fail(EXIT_FAILED, "%s: %s", publish->path, strerror(errno));
+		if (foreign[0])
+			return report_fail(EXIT_EXISTS,
+					   "%s holds other things (%s): choose a new directory",
+					   publish->path, foreign);
+		if (!stripes)
+			return 0;	/* empty: nothing to lose */
+	}
+	if (!publish->force)
+		return report_fail(EXIT_EXISTS,
+				   "%s exists: choose another name, or replace it with --force",
+				   publish->path);
+	return 0;
+}
+
+/* A lock on the temporary thing, for as long as this process writes there. */
+static int publish_lock(struct publish *publish, int fd)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		publish->claimed = true;
+		return 0;
+	}
+	return report_fail(EXIT_EXISTS, "%s is being written by another vdi: wait for it",
+			   publish->partial);
+}
+
+static int publish_open_file(struct publish *publish, unsigned int mode)
+{
+	struct stat st, old;
+	int ret;
+
+	publish->file_fd = open(publish->partial,
+				O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+	if (publish->file_fd < 0)
+		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
+	ret = publish_lock(publish, publish->file_fd);
+	if (ret)
+		return ret;
+	if (fstat(publish->file_fd, &st) || !S_ISREG(st.st_mode))
+		return report_fail(EXIT_FAILED, "%s is not a regular file: remove it",
+				   publish->partial);
+	if (ftruncate(publish->file_fd, 0) ||
+	    (!stat(publish->path, &old) && fchmod(publish->file_fd, old.st_mode & 07777)))
+		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
+	return 0;
+}
+
+static int publish_open_dir(struct publish *publish)
+{
+	unsigned int stripes;
+	const char *foreign;
+	char name[NAME_MAX + 1];
+	int ret;
+
+	if (mkdir(publish->partial, 0700) && errno != EEXIST)
+		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
+	publish->dir_fd = open(publish->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (publish->dir_fd < 0)
+		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
+	ret = publish_lock(publish, publish->dir_fd);
+	if (ret)
+		return ret;
+	foreign = publish_foreign(publish->partial, &stripes, name, sizeof(name));
+	if (!foreign || foreign[0])
+		return report_fail(EXIT_EXISTS,
+				   "%s is in the way and holds other things: remove it",
+				   publish->partial);
+	publish_remove_dir(publish->partial, false);
+	return 0;
+}
+
+int publish_open(struct publish *publish, const char *path, bool dir, bool force,
+		 unsigned int mode)
+{
+	char *slash, *parent;
+	size_t len = strlen(path);
+	int ret;
+
+	memset(publish, 0, sizeof(*publish));
+	publish->parent_fd = -1;
+	publish->dir_fd = -1;
+	publish->file_fd = -1;
+	publish->force = force;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	publish->path = strndup(path, len);
+	if (!publish->path || asprintf(&publish->partial, "%s.partial", publish->path) < 0 ||
+	    asprintf(&publish->old, "%s.old", publish->path) < 0)
+		return report_fail(EXIT_FAILED, "out of memory");
+	ret = publish_check(publish, dir);
+	if (ret)
+		return ret;
+
+	slash = strrchr(publish->path, '/');
+	if (!slash)
+		parent = strdup(".");
+	else
+		parent = strndup(publish->path, slash == publish->path ? 1 : slash - publish->path);
+	publish->parent_fd = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	free(parent);
+	if (publish->parent_fd < 0)
+		return report_fail(EXIT_FAILED, "%s: its directory: %s", path, strerror(errno));
+	return dir ? publish_open_dir(publish) : publish_open_file(publish, mode);
+}
+
+int publish_create_in(struct publish *publish, const char *name)
+{
+	char partial[NAME_MAX + 1];
+
+	snprintf(partial, sizeof(partial), "%s.partial", name);
+	return openat(publish->dir_fd, partial, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		      0600);
+}
+
+int publish_name_in(struct publish *publish, const char *name, bool final)
+{
+	char partial[NAME_MAX + 1];
+
+	snprintf(partial, sizeof(partial), "%s.partial", name);
+	return renameat(publish->dir_fd, final ? partial : name, publish->dir_fd,
+			final ? name : partial) ? -errno : 0;
+}
+
+/* renameat2() where the file system has it; its flags are refused with EINVAL. */
+static int publish_rename(const char *from, const char *to, unsigned int flags)
+{
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) ? -errno : 0;
+}
+
+/* PATH becomes PATH.old, PATH.partial becomes PATH: at no time is there no PATH. */
+static int publish_replace(struct publish *publish)
+{
+	int ret = publish_rename(publish->partial, publish->path, RENAME_EXCHANGE);
+
+	if (!ret) {
+		ret = publish_rename(publish->partial, publish->old, RENAME_NOREPLACE);
+		if (ret)
+			publish_rename(publish->partial, publish->path, RENAME_EXCHANGE);
+		return ret;
+	}
+	if (ret != -EINVAL && ret != -ENOSYS)
+		return ret;
+	/* the file system can't exchange: there is no PATH for a moment */
+	ret = publish_rename(publish->path, publish->old, 0);
+	if (ret)
+		return ret;
+	ret = publish_rename(publish->partial, publish->path, 0);
+	if (ret)
+		publish_rename(publish->old, publish->path, 0);
+	return ret;
+}
+
+int publish_commit(struct publish *publish)
+{
+	struct stat st;
+	int ret;
+
+	if (publish->dir_fd >= 0 && fsync(publish->dir_fd))
+		return -errno;
+	if (publish->dir_fd >= 0) {
+		/* an empty directory gives way, and only an empty one */
+		ret = rename(publish->partial, publish->path) ? -errno : 0;
+	} else {
+		ret = publish_rename(publish->partial, publish->path, RENAME_NOREPLACE);
+		if (ret == -EINVAL && stat(publish->path, &st) && errno == ENOENT)
+			ret = publish_rename(publish->partial, publish->path, 0);
+		else if (ret == -EINVAL)
+			ret = -EEXIST;
+	}
+	if ((ret == -EEXIST || ret == -ENOTEMPTY) && publish->force) {
+		ret = publish_replace(publish);
+		publish->replaced = !ret;
+	}
+	if (!ret && fsync(publish->parent_fd)) {
+		ret = -errno;
+		publish_withdraw(publish);
+	}
+	return ret;
+}
+
+int publish_withdraw(struct publish *publish)
+{
+	int ret = publish_rename(publish->path, publish->partial, 0);
+
+	if (!ret && publish->replaced) {
+		ret = publish_rename(publish->old, publish->path, 0);
+		publish->replaced = false;
+	}
+	if (!ret && fsync(publish->parent_fd))
+		ret = -errno;
+	return ret;
+}
+
+void publish_settle(struct publish *publish)
+{
+	int ret = 0;
+
+	if (!publish->replaced)
+		return;
+	if (publish->dir_fd >= 0)
+		ret = publish_remove_dir(publish->old, true);
+	else if (unlink(publish->old))
+		ret = -errno;
+	if (ret)
+		report_warn("%s: what it replaced is kept as %s: %s", publish->path, publish->old,
+			    strerror(-ret));
+	publish->replaced = false;
+}
+
+void publish_discard(struct publish *publish)
+{
+	if (!publish->claimed)
+		return;
+	if (publish->dir_fd >= 0)
+		publish_remove_dir(publish->partial, true);
+	else
+		unlink(publish->partial);
+}
+
+void publish_free(struct publish *publish)
+{
+	if (publish->file_fd >= 0)
+		close(publish->file_fd);
+	if (publish->dir_fd >= 0)
+		close(publish->dir_fd);
+	if (publish->parent_fd >= 0)
+		close(publish->parent_fd);
+	free(publish->path);
+	free(publish->partial);
+	free(publish->old);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * One file or directory that gets its final name in one step: PATH.partial is
+ * written, then becomes PATH.  What PATH was before is kept as PATH.old until
+ * publish_settle().
+ */
+#ifndef VDI_PUBLISH_H
+#define VDI_PUBLISH_H
+
+#include <stdbool.h>
+
+struct publish {
+	char *path;		/* without trailing slashes */
+	char *partial;
+	char *old;
+	int parent_fd;
+	int dir_fd;		/* the temporary directory, -1 for a file */
+	int file_fd;		/* the temporary file, for the caller to take */
+	bool force;
+	bool claimed;		/* the temporary thing is ours */
+	bool replaced;		/* there is a PATH.old of ours */
+};
+
+/*
+ * @mode: permission bits of a new file; one that replaces another gets those
+ * of the other.  0, or an exit code after a line on stderr.
+ */
+int publish_open(struct publish *publish, const char *path, bool dir, bool force,
+		 unsigned int mode);
+
+/* NAME.partial in the temporary directory: a descriptor, or -1 and errno */
+int publish_create_in(struct publish *publish, const char *name);
+/* NAME.partial becomes NAME there, or back: 0 or -errno */
+int publish_name_in(struct publish *publish, const char *name, bool final);
+
+int publish_commit(struct publish *publish);	/* 0 or -errno; durable */
+int publish_withdraw(struct publish *publish);	/* 0 or -errno; durable */
+void publish_settle(struct publish *publish);	/* what was replaced goes */
+void publish_discard(struct publish *publish);	/* the temporary thing goes */
+void publish_free(struct publish *publish);
+
+#endif /* VDI_PUBLISH_H */

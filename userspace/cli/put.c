@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * vdi put and get: the server's side for programs that know nothing of it:
+ * stdin to a device, a device to stdout.
+ *
+ * A set has one server, and stdin is one stream, so both want a set of one
+ * device.  NAME:0 is the same as NAME.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../engines/stream.h"
+#include "cli.h"
+#include "report.h"
+#include "session.h"
+#include "watch.h"
+
+struct put {
+	struct stream_options options;
+	struct stream_set *volatile set;
+	bool allow_empty;
+};
+
+/*
+ * Waits until @fd is ready, or the set is dead: a pipe may be silent for
+ * ever, the end of the other side must be seen none the less.
+ */
+static int put_wait(struct put *put, int fd, short events)
+{
+	struct pollfd pfds[2] = {
+		{ .fd = fd, .events = events },
+		{ .fd = stream_fd(put->set) },
+	};
+
+	while (poll(pfds, 2, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static int put_failed(struct put *put, const char *what, int error)
+{
+	stream_abort(put->set, "%s: %s", what, strerror(error));
+	return report_fail(EXIT_FAILED, "%s: %s", what, strerror(error));
+}
+
+/* Straight into the buffers that the other side sees. */
+static int put_copy(struct put *put)
+{
+	uint8_t *buf;
+	size_t room;
+	ssize_t len;
+	int ret;
+
+	for (;;) {
+		ret = stream_reserve(put->set, 0, &buf, &room);
+		if (ret)
+			return ret;
+		ret = put_wait(put, STDIN_FILENO, POLLIN);
+		if (ret)
+			return put_failed(put, "stdin", -ret);
+		if (stream_dead(put->set))
+			return stream_send(put->set, 0, NULL) ?: stream_finish(put->set);
+		len = read(STDIN_FILENO, buf, room);
+		if (len < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (len < 0)
+			return put_failed(put, "stdin", errno);
+		if (!len)
+			break;
+		ret = stream_commit(put->set, 0, len);
+		if (ret)
+			return ret;
+	}
+	ret = stream_send(put->set, 0, NULL);
+	if (!ret && !stream_bytes(put->set, 0) && !put->allow_empty) {
+		stream_abort(put->set, "stdin is empty");
+		return report_fail(EXIT_FAILED,
+				   "stdin is empty: that is no backup, unless --allow-empty is given");
+	}
+	return ret ? ret : stream_finish(put->set);
+}
+
+static int get_copy(struct put *put)
+{
+	const uint8_t *buf;
+	size_t len;
+	int ret;
+
+	for (;;) {
+		ret = stream_read(put->set, 0, &buf, &len);
+		if (ret || !len)
+			break;
+		while (len) {
+			ssize_t done = write(STDOUT_FILENO, buf, len);
+
+			if (done < 0 && errno == EAGAIN) {
+				put_wait(put, STDOUT_FILENO, POLLOUT);
+				continue;
+			}
+			if (done < 0 && errno != EINTR)
+				return put_failed(put, "stdout", errno);
+			if (done > 0) {
+				buf += done;
+				len -= done;
+			}
+		}
+	}
+	return ret ? ret : stream_done(put->set);
+}
+
+static int put_work(void *ctx)
+{
+	struct put *put = ctx;
+	struct stream_set *set;
+	int ret = stream_open(&set, &put->options);
+
+	if (ret)
+		return ret;
+	put->set = set;
+	return put->options.read ? get_copy(put) : put_copy(put);
+}
+
+static bool put_interrupt(void *ctx, const char *signal)
+{
+	struct put *put = ctx;
+
+	report_fail(0, "interrupted by %s", signal);
+	if (put->set)
+		stream_abort(put->set, "interrupted by %s", signal);
+	return put->set;
+}
+
+static bool put_dead(void *ctx)
+{
+	struct put *put = ctx;
+
+	return put->set && stream_dead(put->set);
+}
+
+static const char put_help[] =
+"Usage: vdi put [OPTION]... NAME\n"
+"Backs up stdin: serves the set NAME, which vdi recv or a backup program made.\n"
+"\n"
+"NAME must be a set of one device; NAME:0 is the same.  Ends with success when\n"
+"the other side has answered that the backup is durable.\n"
+"\n"
+"  --allow-empty           an empty stdin is a backup too\n"
+SESSION_HELP_SERVER
+SESSION_HELP_WAIT;
+
+static const char get_help[] =
+"Usage: vdi get [OPTION]... NAME\n"
+"Restores to stdout: serves the set NAME, which vdi send or a backup program made.\n"
+"\n"
+"NAME must be a set of one device; NAME:0 is the same.\n"
+"\n"
+SESSION_HELP_SERVER
+SESSION_HELP_WAIT;
+
+/* Cuts ":0" off; another number is a device that there can't be. */
+static int put_name(char *name)
+{
+	char *colon = strrchr(name, ':');
+
+	if (!colon || !colon[1] || colon[1 + strspn(colon + 1, "0123456789")])
+		return 0;
+	if (strcmp(colon, ":0"))
+		return report_fail(EXIT_USAGE,
+				   "%s: one stream fills a set of one device: only :0 is possible",
+				   name);
+	*colon = '\0';
+	return 0;
+}
+
+static int put_verb(int argc, char **argv, bool read)
+{
+	static const struct option options[] = {
+		SESSION_LONG, SESSION_LONG_SERVER,
+		{ "allow-empty", no_argument, NULL, SESSION_EMPTY },
+		{ }
+	};
+	struct put put = { };
+	const struct watch watch = {
+		.ctx = &put,
+		.work = put_work,
+		.interrupt = put_interrupt,
+		.dead = put_dead,
+	};
+	struct session session;
+	int option, ret;
+
+	session_init(&session);
+	session.connect_timeout_ms = 10000;
+	while ((option = getopt_long(argc, argv, SESSION_SHORT, options, NULL)) != -1) {
+		if (option == SESSION_EMPTY && read)
+			option = '?';
+		ret = session_option(&session, option, argv, read ? get_help : put_help);
+		if (ret >= 0)
+			return ret;
+	}
+	ret = session_arguments(argc, argv, 1, "NAME");
+	if (!ret)
+		ret = put_name(argv[optind]);
+	if (ret)
+		return ret;
+	if (isatty(read ? STDOUT_FILENO : STDIN_FILENO))
+		return report_fail(EXIT_USAGE, "%s is a terminal: redirect it",
+				   read ? "stdout" : "stdin");
+	put.allow_empty = session.allow_empty;
+	put.options = (struct stream_options) {
+		.name = argv[optind],
+		.read = read,
+		.depth = session.depth,
+		.transfer_size = session.transfer_size,
+		.block_size = session.block_size,
+		.connect_timeout_ms = session.connect_timeout_ms,
+		.idle_timeout_ms = session.idle_timeout_ms,
+		.max_count = 1,
+	};
+	watch_block_signals();
+	ret = watch_run(&watch);
+	if (put.set)
+		stream_close(put.set);
+	return ret;
+}
+
+int verb_put(int argc, char **argv)
+{
+	return put_verb(argc, argv, false);
+}
+
+int verb_get(int argc, char **argv)
+{
+	return put_verb(argc, argv, true);
+}

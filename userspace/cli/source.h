@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Where a restore comes from: a stripe file, a directory of them, stdin.
+ */
+#ifndef VDI_SOURCE_H
+#define VDI_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct source;
+
+/*
+ * Finds the stripes of one backup and checks headers, trailers, lengths and
+ * that they belong together.  0, or an exit code after a line on stderr that
+ * says which stripe is missing, truncated or foreign.
+ */
+int source_open(struct source **out, const char *path);
+
+/* Reads everything and compares the checksums, before a byte is handed out. */
+int source_verify(struct source *source, const volatile bool *stop);
+
+unsigned int source_count(const struct source *source);
+uint64_t source_total(const struct source *source);	/* 0 if it is not known */
+
+/* The next bytes of one stripe; less than @len only at its end; or -errno. */
+ssize_t source_read(struct source *source, unsigned int index, void *buf, size_t len);
+
+void source_close(struct source *source);
+
+#endif /* VDI_SOURCE_H */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What an engine does: the server's side of a backup or a restore, for one
+ * kind of database.
+ */
+#ifndef VDI_ENGINE_H
+#define VDI_ENGINE_H
+
+#include <stdbool.h>
+
+#include "stream.h"
+
+enum engine_verify { ENGINE_VERIFY_NONE, ENGINE_VERIFY_QUICK, ENGINE_VERIFY_FULL };
+
+struct engine_job {
+	const char *path;		/* of the database */
+	struct stream_options stream;
+	int digests_fd;			/* where SHA-256 of each stream is listed, -1: nowhere */
+	bool force;			/* restore: replace what is there */
+	enum engine_verify verify;	/* restore: check the database as well */
+	struct stream_set *set;		/* once it is open, for aborts from other threads */
+	void *private;			/* the engine's, from prepare() to release() */
+};
+
+/* One direction of one engine; the functions are called in this order. */
+struct engine_task {
+	/*
+	 * Before a set exists, so that nobody waits in vain: is the job possible?
+	 * 0, or an exit code after a line on stderr.
+	 */
+	int (*prepare)(struct engine_job *job);
+	/* The same, with a set of the name in @job->stream that waits for a server. */
+	int (*run)(struct engine_job *job);
+	/* Always, also after a failure of the others. */
+	void (*release)(struct engine_job *job);
+};
+
+struct engine {
+	const char *scheme;		/* "sqlite" in sqlite:PATH */
+	const struct engine_task *backup;
+	const struct engine_task *restore;
+};
+
+extern const struct engine_task sqlite_backup_task;
+extern const struct engine_task sqlite_restore_task;
+
+/* The engine of "sqlite:PATH", and where PATH begins; NULL after a line on stderr. */
+const struct engine *engine_find(const char *spec, const char **path);
+
+/* One line "NAME SHA256 BYTES" a stream, in @job->digests_fd. */
+void engine_digest_line(const struct engine_job *job, unsigned int index, const uint8_t *digest,
+			uint64_t bytes);
+
+#endif /* VDI_ENGINE_H */
