@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs the test programs, here, with the module loaded: normally in a guest that
+# scripts/test.sh started.  Owns the time limit, the counting and the look at
+# the kernel's log after each program; what is tested is the programs' own.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+dir=$top/.build/selftests
+counters=/sys/kernel/debug/vdi/counters
+
+usage() {
+	cat <<END
+usage: run.sh [--list] [PATTERN]...
+Runs the programs of $dir
+and selftests/*_test.sh whose name matches a PATTERN (shell wildcards), or all,
+and prints TAP, their own lines indented.  A program is given the seconds that
+selftests/settings says, times \$VDI_TEST_SCALE.  A program fails if one of its
+tests does, if it ends with a status that its lines do not explain, runs out of
+time, prints no plan or fewer results than planned, leaves something in the
+module or makes the kernel complain.  Status 4 is a skip, its last line says why.
+If \$VDI_OUT is set, the sums go to \$VDI_OUT/counts: passed failed skipped.
+END
+}
+
+list() {
+	local f
+	for f in "$dir"/*_test "$dir"/m32/*_test "$here"/*_test.sh; do
+		# a program whose source is gone is of an older build
+		[ -x "$f" ] && { [ -e "$here/${f##*/}.c" ] || [ -e "$here/${f##*/}" ]; } || continue
+		matches "$(name_of "$f")" && echo "$f"
+	done
+}
+
+name_of() {
+	case $1 in
+	*/m32/*) echo "m32/${1##*/}" ;;
+	*)	echo "${1##*/}" ;;
+	esac
+}
+
+matches() {
+	local p
+	[ ${#patterns[@]} -gt 0 ] || return 0
+	for p in "${patterns[@]}"; do
+		# shellcheck disable=SC2254 # a pattern it is
+		case $1 in
+		$p|${p}_test|${p}_test.sh|m32/${p}_test) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+limit() {
+	local t
+	t=$(sed -n 's/^timeout=//p' "$here/settings")
+	echo $((t * ${VDI_TEST_SCALE:-1}))
+}
+
+mark() {
+	echo "vdi-mark: $1" >/dev/kmsg 2>/dev/null || true
+}
+
+# What the kernel has complained about since the mark of this program.
+splat() {
+	dmesg 2>/dev/null | sed -n "/vdi-mark: $1 begins/,\$p" | grep -v 'vdi-mark:' |
+		grep -E -m 1 -f "$here/qemu/splats"
+}
+
+left_behind() {
+	[ -r "$counters" ] || return 0
+	local left='' tries=10
+	while [ $((tries -= 1)) -ge 0 ]; do
+		left=$(awk '$1 !~ /^total_/ && $2 != 0 { printf " %s=%s", $1, $2 }' "$counters")
+		[ -n "$left" ] || return 0
+		sleep 0.1
+	done
+	echo "$left"
+}
+
+# judge NAME STATUS OUTPUT: sets pass, fail, skip and why of one program
+judge() {
+	local name=${1//\//.} status=$2 out=$3 plan left first
+	pass=$(grep -c '^ok ' "$out") || true
+	skip=$(grep -c '^ok .*# SKIP' "$out") || true
+	fail=$(grep -c '^not ok ' "$out") || true
+	pass=$((pass - skip))
+	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$out" | tail -n 1)
+	why=
+	if [ "$status" = 4 ] && [ $((pass + fail)) = 0 ]; then
+		why="# SKIP $(tail -n 1 "$out" | sed 's/^.*# SKIP *//')"
+		[ "$skip" -gt 0 ] || skip=1
+		return
+	fi
+	case $status in
+	0)	;;
+	124|137) why="ran out of time" ;;
+	*)	[ "$fail" -gt 0 ] || why="ended with status $status" ;;
+	esac
+	[ -n "$why" ] || [ -n "$plan" ] || why="printed no plan"
+	[ -n "$why" ] || [ "$plan" = $((pass + fail + skip)) ] ||
+		why="reported $((pass + fail + skip)) of $plan tests"
+	left=$(left_behind)
+	[ -n "$why" ] || [ -z "$left" ] || why="left in the module:$left"
+	if [ -z "$why" ] && first=$(splat "$name"); then
+		why="kernel: ${first#*] }"
+	fi
+	[ -z "$why" ] || fail=$((fail + 1))
+}
+
+run_one() {
+	local prog=$1 name start tail_pid status=0
+	name=$(name_of "$prog")
+	start=$SECONDS
+	mark "${name//\//.} begins"
+	: >"$out"
+	if [ "${name#m32/}" != "$name" ] && grep -q 'User Mode Linux' /proc/cpuinfo; then
+		prog=$skip_32
+	fi
+	timeout -k 10 "$(limit)" "$prog" >"$out" 2>&1 </dev/null &
+	pid=$!
+	# seen as it comes, for the case that the kernel dies in the middle
+	tail -n +1 -s 0.2 --pid="$pid" -f "$out" | sed -u 's/^/    /' &
+	tail_pid=$!
+	wait "$pid" || status=$?
+	pid=
+	wait "$tail_pid"
+	judge "$name" "$status" "$out"
+	mark "${name//\//.} ends"
+	n=$((n + 1))
+	if [ "$fail" = 0 ]; then
+		echo "ok $n $name ${why:-# $pass passed, $skip skipped, $((SECONDS - start)) s}"
+	else
+		echo "not ok $n $name # ${why:-$fail failed}, $((SECONDS - start)) s"
+	fi
+	passed=$((passed + pass)) failed=$((failed + fail)) skipped=$((skipped + skip))
+}
+
+patterns=()
+only_list=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--list)		only_list=1 ;;
+	--help|-h)	usage; exit 0 ;;
+	-*)		echo "run.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
+	*)		patterns+=("$1") ;;
+	esac
+	shift
+done
+mapfile -t programs < <(list)
+[ ${#programs[@]} -gt 0 ] || {
+	echo "run.sh: no test program matches: ${patterns[*]:-any} (is selftests built?)" >&2
+	exit 1
+}
+if [ -n "$only_list" ]; then
+	printf '%s\n' "${programs[@]}"
+	exit 0
+fi
+
+out=$(mktemp)
+# stands in for a 32-bit program where the kernel has no such system calls
+skip_32=$(mktemp)
+printf '#!/bin/sh\necho "1..0 # SKIP User Mode Linux runs no 32-bit programs"\nexit 4\n' >"$skip_32"
+chmod +x "$skip_32"
+pid=
+trap '[ -z "$pid" ] || kill "$pid"; rm -f "$out" "$skip_32"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+n=0 passed=0 failed=0 skipped=0
+if [ -n "${VDI_ERRNO_LOG:-}" ]; then
+	touch "$VDI_ERRNO_LOG"
+	chmod 666 "$VDI_ERRNO_LOG"	# tests append as other users too
+fi
+echo "TAP version 13"
+echo "1..${#programs[@]}"
+for prog in "${programs[@]}"; do
+	run_one "$prog"
+done
+echo "# $passed passed, $failed failed, $skipped skipped"
+[ -z "${VDI_OUT:-}" ] || echo "$passed $failed $skipped" >"$VDI_OUT/counts"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
