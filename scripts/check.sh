@@ -1,0 +1,295 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The static checks: one "ok" or "not ok" line each, what is wrong before it.
+# Needs no root and no guest, but what setup.sh has fetched (kernel headers and
+# source): a check without its tool is a skip that says so.  The check of errnos
+# needs a run of the tests and is check-errno.sh.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+build=$top/.build
+cd "$top"
+
+checks='module sparse checkpatch coccicheck kernel-doc header user clang tests shellcheck'
+checks="$checks codespell spdx words version man help"
+
+usage() {
+	cat <<END
+usage: check.sh [NAME]...
+Runs the static checks NAME, or all of them:
+  $checks
+KSRC= names another kernel source for checkpatch, coccicheck and kernel-doc.
+END
+}
+
+case ${1:-} in
+--help|-h)	usage; exit 0 ;;
+esac
+
+for name; do
+	case " $checks " in
+	*" $name "*) ;;
+	*)	echo "check: no check $name (see --help)" >&2; exit 2 ;;
+	esac
+done
+
+skip() {
+	echo "$*" >"$tmp/skip"
+	return 0
+}
+
+# The files of the tree whose path matches, and nothing that a build has left.
+files() {
+	if [ ! -e "$tmp/files" ]; then
+		if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+			git ls-files -co --exclude-standard
+		else
+			find . -path ./.build -prune -o -type f ! -name '*.o' ! -name '*.ko' \
+				! -name '*.mod' ! -name '*.mod.c' ! -name '.*.cmd' \
+				! -name 'modules.order' ! -name 'Module.symvers' -print | sed 's,^\./,,'
+		fi | sort | while IFS= read -r f; do
+			[ ! -f "$f" ] || echo "$f"
+		done >"$tmp/files"
+	fi
+	grep -E -- "${1:-.}" "$tmp/files"
+}
+
+kernel_c() {
+	files '^module/.*\.[ch]$|^uapi/linux/vdi\.h$'
+}
+
+user_c() {
+	files '^(userspace|selftests)/.*\.[ch]$'
+}
+
+have() {
+	command -v "$1" >/dev/null || { skip "no $1 here (scripts/setup.sh installs it)"; return 1; }
+}
+
+# The kernel source package, for its scripts.
+source_tree() {
+	src=${KSRC:-}
+	if [ -z "$src" ]; then
+		eval "$("$here/kernel.sh" show source 2>/dev/null)"
+	fi
+	[ -n "$src" ] || { skip "no kernel source (run scripts/setup.sh, or give KSRC=)"; return 1; }
+}
+
+headers() {
+	"$here/kernel.sh" show 6.1 >/dev/null 2>&1 ||
+		{ skip "no kernel headers (run scripts/setup.sh)"; return 1; }
+}
+
+check_module() {	# gcc, all warnings that a kernel build can have
+	headers || return 0
+	"$here/kernel.sh" module 6.1 check W=1 KCFLAGS=-Werror
+}
+
+check_sparse() {
+	have sparse && headers || return 0
+	"$here/kernel.sh" module 6.1 check W=1 KCFLAGS=-Werror C=2 \
+		CF='-D__CHECK_ENDIAN__ -Wsparse-error'
+}
+
+# What checkpatch asks of C that is not in the kernel tree and cannot be had:
+# fields are documented in kernel-doc above the struct, not beside the field;
+# a macro that loops uses its arguments twice.
+kernel_except=UNCOMMENTED_DEFINITION,MACRO_ARG_REUSE
+# a trace header has a form of its own; compat.h exists to compare versions
+trace_except=$kernel_except,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
+compat_except=$kernel_except,LINUX_VERSION_CODE,CONSTANT_COMPARISON
+# BIT() is not for user space, nor are the kernel's own types, helpers, rules and
+# names: uint32_t, sscanf, strtoul, strcpy, volatile sig_atomic_t, ENOSYS, PRIu64,
+# attributes, SQLite's pMethods; macros of the harness hold tests and loops.
+uapi_except=BIT_MACRO
+user_except=BIT_MACRO,PREFER_KERNEL_TYPES,SSCANF_TO_KSTRTO,CONSIDER_KSTRTO,VOLATILE,STRCPY
+user_except=$user_except,STRLCPY,ENOSYS,PREFER_FALLTHROUGH,PREFER_DEFINED_ATTRIBUTE_MACRO
+user_except=$user_except,MACRO_WITH_FLOW_CONTROL,COMPLEX_MACRO,MACRO_ARG_REUSE
+user_except=$user_except,SINGLE_STATEMENT_DO_WHILE_MACRO,AVOID_EXTERNS,ARRAY_SIZE,CAMELCASE
+user_except=$user_except,EMBEDDED_FUNCTION_NAME
+
+# checkpatch EXCEPTIONS, the files on standard input.  One of its messages takes
+# "FIXTURE_DATA(x) *self" for a multiplication.
+checkpatch() {
+	xargs -P "$(nproc)" -n 10 perl "$src/scripts/checkpatch.pl" --ignore "$1" -f 2>&1 |
+		grep -E '^[^ ]+:[0-9]+: ' | grep -vF "that '*' (ctx:WxV)"
+}
+
+check_checkpatch() {
+	source_tree || return 0
+	{
+		kernel_c | grep -v -e /trace.h -e /compat.h -e ^uapi | checkpatch "$kernel_except"
+		echo module/trace.h | checkpatch "$trace_except"
+		echo module/compat.h | checkpatch "$compat_except"
+		echo uapi/linux/vdi.h | checkpatch "$uapi_except"
+		user_c | checkpatch "$user_except"
+	} | sort -V >"$tmp/checkpatch" || true
+	rm -f .checkpatch-camelcase.*		# it leaves that
+	cat "$tmp/checkpatch"
+	[ ! -s "$tmp/checkpatch" ]
+}
+
+check_coccicheck() {
+	have spatch && source_tree || return 0
+	local dir=$src/scripts/coccinelle
+	# vma_pages and the like want to know other parts of the kernel
+	grep -l 'virtual report' "$dir"/{api,free,iterators,locks,misc,null}/*.cocci |
+		grep -vE '/(device_attr_show|platform_|check_bq27xxx|vma_pages)' |
+		xargs -P "$(nproc)" -I '{}' timeout 300 spatch -D report --no-show-diff \
+			--very-quiet --no-includes --sp-file '{}' module/*.c \
+			>"$tmp/cocci" 2>/dev/null || true
+	cat "$tmp/cocci"
+	[ ! -s "$tmp/cocci" ]
+}
+
+check_kernel-doc() {
+	source_tree || return 0
+	kernel_c | xargs perl "$src/scripts/kernel-doc" -none -Werror
+}
+
+check_header() {	# for any program: old C, C++, 32 bits
+	local h=$tmp/header.c
+	printf '#include <linux/vdi.h>\n#include <linux/vdi.h>\nint main(void) { return 0; }\n' >"$h"
+	gcc -std=c90 -pedantic -Wall -Wextra -Werror -Iuapi -fsyntax-only "$h"
+	gcc -std=c90 -pedantic -Wall -Wextra -Werror -Iuapi -fsyntax-only -m32 "$h"
+	g++ -x c++ -std=c++11 -pedantic -Wall -Wextra -Werror -Iuapi -fsyntax-only "$h"
+}
+
+check_user() {
+	make -s -C userspace O="$build/check-gcc" CC=gcc WERROR=1 all
+}
+
+check_clang() {
+	have clang || return 0
+	make -s -C userspace O="$build/check-clang" CC=clang WERROR=1 all
+}
+
+check_tests() {
+	source_tree || return 0
+	make -s -C selftests O="$build/check-selftests" LIBVDI="$build/check-gcc" \
+		CFLAGS='-O2 -g -Werror' all
+}
+
+scripts() {
+	local f
+	for f in $(files); do
+		! head -n 1 "$f" | grep -qE '^#!.*\b(ba)?sh\b' || echo "$f"
+	done
+}
+
+check_shellcheck() {
+	have shellcheck || return 0
+	scripts | xargs shellcheck
+}
+
+check_codespell() {
+	have codespell || return 0
+	files | grep -vE '^LICENSES/|^\.clang-format$' | xargs codespell
+}
+
+# licence FILE: the one that its place asks for
+licence() {
+	case $1 in
+	uapi/linux/*)	echo '(GPL-2.0-only WITH Linux-syscall-note) OR MIT' ;;
+	userspace/*Makefile|userspace/man/*) echo GPL-2.0-only ;;
+	userspace/*)	echo 'LGPL-2.1-or-later OR MIT' ;;
+	*)		echo GPL-2.0-only ;;
+	esac
+}
+
+check_spdx() {
+	local f want got rc=0
+	for f in $(files | grep -v ^LICENSES/); do
+		case $f in
+		.clang-format)	continue ;;		# the kernel's own
+		*.json|*.map|*/settings|*/config|*/splats|*.gitkeep) continue ;;	# no comments
+		esac
+		want=$(licence "$f")
+		got=$(head -n 3 "$f" | sed -n 's/.*SPDX-License-Identifier: *//p' |
+			sed 's, *\*/$,,; s, *-->$,,')
+		if [ "$got" != "$want" ]; then
+			echo "$f: '$got' where '$want' belongs"
+			rc=1
+		fi
+	done
+	return "$rc"
+}
+
+check_words() {		# what is not finished does not go in; a patch quotes others
+	files | grep -vE '^LICENSES/|^scripts/check\.sh$|\.patch$' |
+		xargs grep -nwE 'TODO|FIXME|XXX|HACK' >"$tmp/words" || true
+	cat "$tmp/words"
+	[ ! -s "$tmp/words" ]
+}
+
+check_version() {
+	local want f line rc=0
+	want=$(sed -n 's/^VERSION := //p' Makefile)
+	[ -n "$want" ] || { echo "no VERSION in Makefile"; return 1; }
+	grep -q 'VDI_VERSION' module/main.h || { echo "no VDI_VERSION in module/main.h"; rc=1; }
+	for f in module/main.h $(files '^userspace/.*\.[ch]$'); do
+		while IFS= read -r line; do
+			case $line in
+			*"\"$want\""*) ;;
+			*)	echo "$f: $line, but Makefile says $want"; rc=1 ;;
+			esac
+		done < <(grep -E '^#define[[:space:]]+(LIB)?VDI_VERSION[[:space:]]' "$f")
+	done
+	return "$rc"
+}
+
+check_man() {
+	have mandoc && have man || return 0
+	local f rc=0
+	for f in $(files '^userspace/man/.*\.[1-9]$'); do
+		mandoc -T lint -W warning "$f" || rc=1
+		LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$f" \
+			2>"$tmp/man" >/dev/null || rc=1
+		if [ -s "$tmp/man" ]; then
+			cat "$tmp/man"
+			rc=1
+		fi
+	done
+	[ -n "$(files '^userspace/man/.*\.[1-9]$')" ] || { echo "no man pages"; rc=1; }
+	return "$rc"
+}
+
+check_help() {		# make help names every verb
+	local v rc=0
+	make -s help >"$tmp/help"
+	for v in $(make -s -p -n help 2>/dev/null | sed -n 's/^\.PHONY: *//p'); do
+		grep -qw -- "$v" "$tmp/help" || { echo "make help does not name $v"; rc=1; }
+	done
+	return "$rc"
+}
+
+main() {
+	tmp=$(mktemp -d)
+	trap 'rm -rf "$tmp"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	bad=0
+	[ $# -gt 0 ] || eval "set -- $checks"
+	for name; do
+		rm -f "$tmp/skip"
+		# a subshell, so that set -e counts inside
+		rc=0
+		(set -e; "check_$name") >"$tmp/out" 2>&1 &
+		wait $! || rc=$?
+		if [ "$rc" != 0 ]; then
+			sed 's/^/    /' "$tmp/out"
+			echo "not ok - $name"
+			bad=1
+		elif [ -e "$tmp/skip" ]; then
+			echo "ok - $name # SKIP $(cat "$tmp/skip")"
+		else
+			echo "ok - $name"
+		fi
+	done
+	exit $bad
+}
+
+# This takes minutes: nothing is read from this file after that.
+main "$@"; exit

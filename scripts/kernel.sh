@@ -1,0 +1,317 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Guest kernels: fetches Debian's and builds our own into the cache, tells where
+# the parts of one are, and builds the module for one.  Nothing is installed on
+# the host: packages are downloaded and unpacked.  Does not boot them (vm.sh).
+#
+# An entry of the cache is a directory whose name says its content.  It is made
+# under a temporary name and renamed when whole, so that an entry that exists is
+# good.  current/NAME holds the name of the entry in use, so that only an
+# explicit --refresh moves to another version.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vdi
+qemu=$top/selftests/qemu
+
+usage() {
+	cat <<END
+usage: kernel.sh fetch [--refresh] NAME   put a kernel (or source) into the cache
+       kernel.sh show NAME                print its parts as shell assignments
+       kernel.sh module NAME [SUFFIX MAKE-ARGUMENT...]
+                                          build the module for it, print the path;
+                                          with SUFFIX apart, with these arguments
+NAME is 6.1, 6.12, uml (built from 6.1's source) or source (6.1's source)
+END
+}
+
+die() {
+	echo "kernel: $*" >&2
+	exit 1
+}
+
+# Everything half made is here, and goes away however we end.
+tmp=
+cleanup() {
+	[ -z "$tmp" ] || rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+make_tmp() {
+	mkdir -p "$cache/current"
+	# what a killed run left (its lock is ours now, see setup.sh)
+	find "$cache" -maxdepth 1 -name 'tmp.*' -mmin +240 -exec rm -rf {} + 2>/dev/null || true
+	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
+	chmod 755 "$tmp"
+}
+
+# publish DIR ENTRY: the last step of making an entry
+publish() {
+	rm -rf "${cache:?}/$2"
+	mv -T "$1" "$cache/$2"
+}
+
+set_current() {
+	echo "$2" >"$cache/current/$1.new"
+	mv "$cache/current/$1.new" "$cache/current/$1"
+}
+
+current() {
+	[ -s "$cache/current/$1" ] && [ -d "$cache/$(cat "$cache/current/$1")" ] &&
+		cat "$cache/current/$1"
+}
+
+apt_opts=(-qq -o DPkg::Lock::Timeout=600 -o APT::Sandbox::User=root)
+
+# The version tables may be old or absent on a new machine; once a day is enough.
+apt_update() {
+	[ -z "$(find "$cache/apt-updated" -mmin -1440 2>/dev/null)" ] || return 0
+	if [ "$(id -u)" = 0 ]; then
+		apt-get "${apt_opts[@]}" update
+	else
+		sudo apt-get "${apt_opts[@]}" update
+	fi || die "apt-get update failed: check the network and the package sources"
+	touch "$cache/apt-updated"
+}
+
+candidate() {
+	apt-cache policy "$1" | sed -n 's/^ *Candidate: *//p'
+}
+
+# download DIR PACKAGE...
+download() {
+	local dir=$1 try
+	shift
+	mkdir -p "$dir"
+	for try in 1 2 3; do
+		(cd "$dir" && apt-get "${apt_opts[@]}" download "$@") && return 0
+		echo "kernel: download of $* failed (try $try)" >&2
+		sleep 3
+	done
+	die "cannot download $*: check the network and the package sources"
+}
+
+fetch_source() {
+	local pkg=linux-source-$1 ver entry
+	apt_update
+	ver=$(candidate "$pkg")
+	[ -n "$ver" ] || die "no package $pkg: is this Debian 12 with its security suite?"
+	entry=source-$ver-$(sha256sum <"$qemu/uml.patch" | cut -c1-8)
+	if [ ! -d "$cache/$entry" ]; then
+		echo "kernel: fetching $pkg $ver"
+		make_tmp
+		download "$tmp/deb" "$pkg"
+		dpkg-deb --fsys-tarfile "$tmp"/deb/*.deb |
+			tar -x -C "$tmp" --wildcards "./usr/src/$pkg.tar.xz"
+		mkdir "$tmp/tree"
+		tar -x -J -f "$tmp/usr/src/$pkg.tar.xz" -C "$tmp/tree" --strip-components=1
+		patch -s -d "$tmp/tree" -p1 <"$qemu/uml.patch"
+		publish "$tmp/tree" "$entry"
+		cleanup
+	fi
+	set_current "source-$1" "$entry"
+}
+
+# The name of the stock kernel that a Debian series stands for now.
+stock_version() {
+	local meta=linux-headers-amd64
+	[ "$1" = 6.1 ] || meta=linux-headers-$1-amd64
+	apt-cache depends "$meta" 2>/dev/null |
+		sed -n "s/^ *Depends: linux-headers-\($1\..*-amd64\|$1\..*+.*\)\$/\1/p" | head -n 1
+}
+
+fetch_stock() {
+	local name=$1 kv base kbuild ver entry root pkg
+	apt_update
+	kv=$(stock_version "$name")
+	[ -n "$kv" ] || die "no stock kernel $name in the package sources"
+	case $kv in
+	*-amd64) ;;
+	*)	kv=$kv-amd64 ;;
+	esac
+	base=${kv%-amd64}
+	kbuild=linux-kbuild-$base
+	[ "$name" != 6.1 ] || kbuild=linux-kbuild-6.1
+	ver=$(candidate "linux-headers-$kv")
+	entry=stock-$kv-$ver
+	if [ ! -d "$cache/$entry" ]; then
+		[ -n "$(current source-6.1)" ] || fetch_source 6.1	# extract-vmlinux
+		echo "kernel: fetching $kv $ver"
+		make_tmp
+		download "$tmp/deb" "linux-headers-$kv" "linux-headers-$base-common" "$kbuild" \
+			"linux-image-$kv-unsigned"
+		root=$tmp/entry
+		mkdir "$root"
+		for pkg in "$tmp"/deb/*.deb; do
+			dpkg -x "$pkg" "$root"
+		done
+		rm -rf "${root:?}/usr/share" "$root"/boot/System.map*
+		"$cache/$(current source-6.1)/scripts/extract-vmlinux" "$root/boot/vmlinuz-$kv" \
+			>"$root/boot/vmlinux"
+		depmod -b "$root" "$kv"
+		# the one absolute path in the packages
+		sed -i "s#include /usr/src#include $cache/$entry/usr/src#" \
+			"$root/usr/src/linux-headers-$kv/Makefile"
+		echo "$kv" >"$root/version"
+		publish "$root" "$entry"
+		cleanup
+	fi
+	set_current "$name" "$entry"
+}
+
+uml_entry() {
+	local src
+	src=$(current source-6.1) || return 1
+	echo "uml-${src#source-}-$(cat "$qemu/uml.config" "$qemu/build-kernel.sh" |
+		sha256sum | cut -c1-12)"
+}
+
+# The source with today's patch, of the version in use if there is one.
+source_is_good() {
+	case $(current source-6.1) in
+	*-"$(sha256sum <"$qemu/uml.patch" | cut -c1-8)") return 0 ;;
+	esac
+	return 1
+}
+
+fetch_uml() {
+	local entry src
+	source_is_good || fetch_source 6.1
+	entry=$(uml_entry)
+	src=$cache/$(current source-6.1)
+	if [ ! -d "$cache/$entry" ]; then
+		echo "kernel: building $entry (some minutes)"
+		make_tmp
+		"$qemu/build-kernel.sh" um "$src" "$tmp/entry" "$qemu/uml.config" \
+			>"$tmp/log" 2>&1 || {
+			tail -n 30 "$tmp/log" >&2
+			die "building the UML kernel failed"
+		}
+		# objects are a gigabyte that no module build reads
+		find "$tmp/entry" -name '*.o' -not -path '*/scripts/*' -delete
+		find "$tmp/entry" -name '*.a' -delete
+		publish "$tmp/entry" "$entry"
+		cleanup
+	fi
+}
+
+fetch() {
+	local name=$1 refresh=$2
+	case $name in
+	source)
+		[ -z "$refresh" ] && source_is_good || fetch_source 6.1 ;;
+	6.1|6.12)
+		[ -z "$refresh" ] && [ -n "$(current "$name")" ] || fetch_stock "$name" ;;
+	uml)
+		[ -z "$refresh" ] || fetch_source 6.1
+		fetch_uml ;;
+	*)	die "unknown kernel $name (6.1, 6.12, uml, source)" ;;
+	esac
+}
+
+# show NAME: id, type, kdir (to build against), image, root (of lib/modules), marg
+show() {
+	local name=$1 entry kv
+	case $name in
+	source)
+		entry=$(current source-6.1) || die "no kernel source: run scripts/setup.sh"
+		echo "src='$cache/$entry'"
+		return ;;
+	uml)
+		entry=$(uml_entry) && [ -d "$cache/$entry" ] ||
+			die "no UML kernel in the cache: run scripts/setup.sh --kernel uml"
+		echo "type=uml id='$entry' kdir='$cache/$(current source-6.1)'" \
+			"image='$cache/$entry/linux' root='' kver=''" \
+			"marg='ARCH=um O=$cache/$entry'" ;;
+	6.1|6.12)
+		entry=$(current "$name") ||
+			die "no kernel $name in the cache: run scripts/setup.sh --kernel $name"
+		kv=$(cat "$cache/$entry/version")
+		echo "type=qemu id='$kv' kdir='$cache/$entry/usr/src/linux-headers-$kv'" \
+			"image='$cache/$entry/boot/vmlinux' root='$cache/$entry' kver='$kv'" \
+			"marg=''" ;;
+	*)	die "unknown kernel $name (6.1, 6.12, uml, source)" ;;
+	esac
+}
+
+# Copies what changed of the module's source, so that each kernel has its own
+# objects, and takes away what is no longer in the tree.
+stage() {
+	local dir=$1 f
+	mkdir -p "$dir"
+	(cd "$top" && find Kbuild module uapi -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild) |
+		sort >"$dir/.files.new"
+	if [ -f "$dir/.files" ]; then
+		comm -23 "$dir/.files" "$dir/.files.new" | while IFS= read -r f; do
+			rm -f "$dir/$f" "$dir/${f%.c}.o"
+		done
+	fi
+	while IFS= read -r f; do
+		cmp -s "$top/$f" "$dir/$f" && continue
+		mkdir -p "$dir/$(dirname "$f")"
+		cp "$top/$f" "$dir/$f"
+	done <"$dir/.files.new"
+	# its time changes only with the list, see build_module
+	if cmp -s "$dir/.files.new" "$dir/.files"; then
+		rm "$dir/.files.new"
+	else
+		mv "$dir/.files.new" "$dir/.files"
+	fi
+}
+
+# build_module NAME [SUFFIX MAKE-ARGUMENT...]: in a directory of its own for
+# each suffix; nothing is done when nothing has changed since it succeeded.
+build_module() {
+	local id='' kdir='' marg='' dir
+	eval "$(show "$1")"
+	[ -n "$id" ] || exit 1
+	dir=$top/.build/module-$id${2:+-$2}
+	shift $(($# > 1 ? 2 : 1))
+	mkdir -p "$dir"
+	(
+		flock 8
+		stage "$dir"
+		cd "$dir"
+		if [ $# = 0 ] && [ -e .built ] && [ -e vdi.ko ] &&
+			[ -z "$(find .files Kbuild module uapi -type f -newer .built \
+				\( -name '*.[ch]' -o -name Kbuild -o -name .files \))" ]; then
+			exit 0
+		fi
+		rm -f .built
+		unset MAKEFLAGS MAKELEVEL MFLAGS ARCH O
+		# shellcheck disable=SC2086 # make's arguments are words
+		make -s -C "$kdir" $marg M="$dir" -j"${JOBS:-$(nproc)}" "$@" modules \
+			>&2 2> >(grep -v 'Skipping BTF generation' >&2) || exit 1
+		touch .built
+	) 8>"$dir/.lock" || die "the module does not build for $id"
+	echo "$dir/vdi.ko"
+}
+
+main() {
+	local refresh=
+	[ $# -gt 0 ] || { usage >&2; exit 2; }
+	case $1 in
+	--help|-h)
+		usage ;;
+	fetch)
+		shift
+		[ "${1:-}" != --refresh ] || { refresh=1; shift; }
+		fetch "${1:?kernel: fetch needs a name}" "$refresh" ;;
+	show)
+		show "${2:?kernel: show needs a name}" ;;
+	module)
+		shift
+		: "${1:?kernel: module needs a name}"
+		build_module "$@" ;;
+	*)
+		usage >&2
+		exit 2 ;;
+	esac
+}
+
+# A build takes minutes: nothing is read from this file after that.
+main "$@"; exit
