@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is measured (a case), by what (a mechanism), and what comes out of it
+ * (figures).  One server process sends commands, one client process answers
+ * them; "depth" of them are outstanding on each device.
+ */
+#ifndef VDI_BENCH_H
+#define VDI_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define BENCH_MAX_DEPTH		32
+#define BENCH_MAX_DEVICES	4
+#define BENCH_MAX_BATCH		(BENCH_MAX_DEPTH * BENCH_MAX_DEVICES)
+#define BENCH_MAX_ROUNDS	15
+
+/**
+ * struct bench_case - One line of the table
+ * @mech: what carries the commands
+ * @depth: commands outstanding on each device
+ * @devices: devices, 1 for all but EXCHANGE
+ * @payload: bytes that each command names and nobody touches
+ */
+struct bench_case {
+	const struct bench_mechanism *mech;
+	unsigned int depth;
+	unsigned int devices;
+	uint64_t payload;
+};
+
+/**
+ * struct bench_stat - What the mechanism's own counters say of one run
+ * @calls: calls of EXCHANGE that reached the module
+ * @wakeups: wake-ups sent
+ * @sleeps: sleeps
+ */
+struct bench_stat {
+	uint64_t calls;
+	uint64_t wakeups;
+	uint64_t sleeps;
+};
+
+/**
+ * struct bench_mechanism - A way to carry commands and completions
+ * @name: in the table and in the JSON lines
+ * @what: one line for people
+ * @counts: the program sees each of its system calls (not with semaphores)
+ * @has_stat: @stat is there
+ * @create: before the two processes are made
+ * @client_open: in the client, first
+ * @server_open: in the server, when the client has come so far
+ * @client_join: in the client, at the same time as @server_open
+ * @server: send @n commands, and return when all are answered
+ * @client: answer @n commands
+ * @stat: in the server; counters so far
+ * @server_close: in the server, at the end
+ * @client_close: in the client, at the same time
+ * @destroy: after both have ended
+ *
+ * Each may be NULL but @server and @client.  An error ends the process.
+ */
+struct bench_mechanism {
+	const char *name;
+	const char *what;
+	bool counts;
+	void (*create)(const struct bench_case *c);
+	void (*client_open)(const struct bench_case *c);
+	void (*server_open)(const struct bench_case *c);
+	void (*client_join)(const struct bench_case *c);
+	void (*server)(const struct bench_case *c, unsigned int n);
+	void (*client)(const struct bench_case *c, unsigned int n);
+	void (*stat)(struct bench_stat *stat);
+	void (*server_close)(const struct bench_case *c);
+	void (*client_close)(const struct bench_case *c);
+	void (*destroy)(void);
+};
+
+extern const struct bench_mechanism bench_exchange, bench_exchange_set, bench_sem, bench_pipe,
+	bench_pipe_each, bench_seqpacket;
+
+/* A command and a completion of all mechanisms but EXCHANGE. */
+struct bench_record {
+	uint64_t id;
+	uint64_t offset;
+	uint64_t position;
+	uint32_t length;
+	uint32_t code;
+	uint8_t rest[32];
+};
+
+/* System calls of this process; counted before each call, never after. */
+extern uint64_t bench_calls;
+
+/**
+ * struct bench_figures - One run, per command, both processes together
+ * @instr: instructions
+ * @syscalls: system calls, counted by the program; or traced, if it was traced
+ * @switches: context switches
+ * @faults: minor faults
+ * @wakeups: wake-ups of the module
+ * @sleeps: sleeps in the module
+ */
+struct bench_figures {
+	double instr;
+	double syscalls;
+	double switches;
+	double faults;
+	double wakeups;
+	double sleeps;
+};
+
+/**
+ * struct bench_line - A case and its figures
+ * @c: the case
+ * @run: one of each round
+ * @rounds: how many
+ * @traced: of one more round, with system calls counted by the kernel
+ */
+struct bench_line {
+	struct bench_case c;
+	struct bench_figures run[BENCH_MAX_ROUNDS];
+	unsigned int rounds;
+	struct bench_figures traced;
+};
+
+/* clock.c */
+double bench_now(void);
+double bench_clock_check(void);
+double bench_floor_getppid(void);
+
+/* pair.c */
+void bench_pair_run(const struct bench_case *c, unsigned int n, bool traced,
+		    struct bench_figures *f);
+void bench_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* exchange.c */
+double bench_floor_exchange(void);
+
+/* report.c */
+void bench_report(const struct bench_line *lines, unsigned int nr);
+void bench_report_json(FILE *f, const struct bench_line *lines, unsigned int nr);
+
+/* Fills in what a server sends; the other end and the way back are checked. */
+static inline void bench_fill(struct bench_record *r, uint64_t id, uint64_t payload)
+{
+	r->id = id;
+	r->offset = id;
+	r->position = id;
+	r->length = payload;
+	r->code = 2;
+}
+
+/* The server's records are numbered from 1 on in each phase. */
+static inline void bench_check(uint64_t id, uint64_t expected)
+{
+	if (id != expected)
+		bench_fail("command %llu came where %llu was due", (unsigned long long)id,
+			   (unsigned long long)expected);
+}
+
+#endif /* VDI_BENCH_H */
