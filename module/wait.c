@@ -44,8 +44,10 @@ static u64 vdi_wait_untold(const struct vdi_set *set,
 
 static bool vdi_wait_asleep(struct vdi_handle *handle)
 {
-	return handle && (handle->sleepers ||
-			  (handle->polled && waitqueue_active(&handle->wq)));
+	if (!handle || handle->sleepers)
+		return handle;
+	/* Who polls has queued itself before ->poll took the lock: no barrier */
+	return handle->polled && waitqueue_active(&handle->wq);
 }
 
 /*

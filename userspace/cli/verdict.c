@@ -101,15 +101,16 @@ void verdict_reason(const struct vdi_reason *reason, char *buf, size_t size)
 
 int verdict_aborted(const struct vdi_set_stat *stat)
 {
+	/* one line for programs, as in the manual */
+	static const char format[] =
+	"abort: set=%s reason=%s code=%u side=%s pid=%d uid=%u time_ns=%llu seen_ns=%llu";
 	struct timespec now;
 	char text[512];
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	verdict_reason(&stat->reason, text, sizeof(text));
 	report_fail(0, "aborted: %s", text);
-	/* one line for programs, as in the manual */
-	report_verbose("abort: set=%s reason=%s code=%u side=%s pid=%d uid=%u time_ns=%llu seen_ns=%llu",
-		       stat->name,
+	report_verbose(format, stat->name,
 		       verdict_reason_name(stat->reason.reason), stat->reason.code,
 		       vdi_role_name(stat->reason.who.role), stat->reason.who.pid,
 		       stat->reason.who.uid, (unsigned long long)stat->reason.time_ns,
