@@ -84,19 +84,28 @@ mount_all() {
 	fi
 }
 
-# add_id FILE LINE: one more user or group, unless its name or number is there
-add_id() {
-	local name=${2%%:*} id
-	id=$(echo "$2" | cut -d: -f3)
-	grep -q "^$name:" "$1" || grep -q "^[^:]*:[^:]*:$id:" "$1" || echo "$2" >>"$1"
+# free_id FILE FIRST: a number from there that no user or group of FILE has
+free_id() {
+	local id=$2
+	while grep -q "^[^:]*:[^:]*:$id:" "$1"; do
+		id=$((id + 1))
+	done
+	echo "$id"
+}
+
+# add_user NAME NUMBER, if there is none of that name
+add_user() {
+	local id
+	grep -q "^$1:" /etc/group || echo "$1:x:$(free_id /etc/group "$2"):" >>/etc/group
+	id=$(grep "^$1:" /etc/group | cut -d: -f3)
+	grep -q "^$1:" /etc/passwd ||
+		echo "$1:x:$(free_id /etc/passwd "$2"):$id::/tmp:/bin/bash" >>/etc/passwd
 }
 
 make_users() {
-	add_id /etc/group vdi:x:987:
-	add_id /etc/group vdi1:x:1001:
-	add_id /etc/group vdi2:x:1002:
-	add_id /etc/passwd vdi1:x:1001:1001::/tmp:/bin/bash
-	add_id /etc/passwd vdi2:x:1002:1002::/tmp:/bin/bash
+	grep -q "^vdi:" /etc/group || echo "vdi:x:$(free_id /etc/group 900):" >>/etc/group
+	add_user vdi1 1001
+	add_user vdi2 1002
 	# both test users may open the node
 	sed -i 's/^\(vdi:[^:]*:[^:]*\):.*/\1:vdi1,vdi2/' /etc/group
 	# a checkout below root's home must be readable for them too
