@@ -261,6 +261,16 @@ static int stream_connect(struct stream_set *set)
 	return ret ? verdict_error(ret, "open", options->name) : 0;
 }
 
+/* Before there are streams; an abort by the client has a reason to be told. */
+static int stream_not_open(struct stream_set *set, int ret, const char *what, const char *name)
+{
+	struct vdi_set_stat stat;
+
+	if (ret == -ECANCELED && !vdi_server_stat(set->server, &stat, sizeof(stat)))
+		return verdict_aborted(&stat);
+	return verdict_error(ret, what, name);
+}
+
 static int stream_configure(struct stream_set *set)
 {
 	const struct stream_options *options = &set->options;
@@ -269,7 +279,7 @@ static int stream_configure(struct stream_set *set)
 
 	ret = vdi_server_get_config(set->server, config);
 	if (ret)
-		return verdict_error(ret, "GetConfiguration of", options->name);
+		return stream_not_open(set, ret, "GetConfiguration of", options->name);
 	if (options->max_count && config->device_count > options->max_count)
 		return report_fail(EXIT_FAILED,
 				   "%s: has %u devices, and this fills only one: use vdi recv or send with -n 1",
@@ -287,7 +297,7 @@ static int stream_configure(struct stream_set *set)
 						 options->depth * config->device_count);
 	if (!ret)
 		ret = vdi_server_end_config(set->server);
-	return ret ? verdict_error(ret, "configure", options->name) : 0;
+	return ret ? stream_not_open(set, ret, "configure", options->name) : 0;
 }
 
 static int stream_open_device(struct stream_set *set, struct stream *stream, unsigned int index)
@@ -315,7 +325,7 @@ static int stream_open_device(struct stream_set *set, struct stream *stream, uns
 	if (!ret)
 		ret = vdi_server_open_device(set->server, stream->name, &stream->device);
 	if (ret)
-		return verdict_error(ret, "open", stream->name);
+		return stream_not_open(set, ret, "open", stream->name);
 	if (options->digest) {
 		stream->md = EVP_MD_CTX_new();
 		if (!stream->md || !EVP_DigestInit_ex(stream->md, EVP_sha256(), NULL))
