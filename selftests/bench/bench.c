@@ -34,11 +34,9 @@ static const unsigned int depths[] = { 1, 4, BENCH_MAX_DEPTH };
 #define NR_DEPTHS	(sizeof(depths) / sizeof(depths[0]))
 
 static struct bench_line lines[NR_CASES * NR_DEPTHS];
-static unsigned int rounds = 5, commands = 4096;
+static unsigned int rounds = 3, commands = 4096;
 
-static void usage(FILE *f)
-{
-	fprintf(f,
+static const char help[] =
 "usage: bench [OPTION]...\n"
 "Counts instructions, system calls and context switches per command for EXCHANGE\n"
 "and its rivals.  Needs root, /dev/vdi, and a guest with an instruction clock;\n"
@@ -47,8 +45,7 @@ static void usage(FILE *f)
 "  --rounds N     interleaved rounds, 3..%u (default %u)\n"
 "  --commands N   commands of a run, a multiple of %u (default %u)\n"
 "  --out FILE     write JSON lines there too\n"
-"  --help         this text\n", BENCH_MAX_ROUNDS, rounds, BENCH_MAX_BATCH, commands);
-}
+"  --help         this text\n";
 
 static unsigned int number(const char *option, const char *text, unsigned int low,
 			   unsigned int high, unsigned int step)
@@ -89,7 +86,7 @@ static const char *parse(int argc, char **argv)
 			out = optarg;
 			break;
 		case 'h':
-			usage(stdout);
+			printf(help, BENCH_MAX_ROUNDS, rounds, BENCH_MAX_BATCH, commands);
 			exit(0);
 		default:
 			fprintf(stderr, "bench: see --help\n");
@@ -108,7 +105,7 @@ static void check_guest(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) != 1)
 		bench_fail("this needs a guest with one CPU: use scripts/bench.sh");
 	if (ns < 0.98 || ns > 1.02)
-		bench_fail("the clock does not count instructions (%.3f ns for each): use scripts/bench.sh",
+		bench_fail("an instruction is %.3f ns of the clock, not one: use scripts/bench.sh",
 			   ns);
 	printf("One nanosecond of the clock is %.4f instructions.\n", 1 / ns);
 	printf("Floors: getppid %.0f instructions, EXCHANGE that finds nothing %.0f.\n",

@@ -107,16 +107,17 @@ static void print_table(const struct bench_line *lines, unsigned int nr)
 
 	printf("\nPer command, server and client together; the median of %u rounds.\n\n",
 	       lines->rounds);
-	printf("%-13s%5s%4s%8s%8s%8s%6s%6s%7s%7s%7s%7s%7s\n", "", "", "dev", "", "instr-", "",
-	       "to", "to", "system", "swit-", "wake-", "", "minor");
-	printf("%-13s%5s%4s%8s%8s%8s%6s%6s%7s%7s%7s%7s%7s\n", "mechanism", "depth", "ices",
-	       "payload", "uctions", "spread", "sem", "pipe", "calls", "ches", "ups", "sleeps",
+	printf("%-13s%6s%8s%8s%9s%8s%6s%6s%8s%7s%7s%7s%7s\n", "", "", "", "", "instruc-",
+	       "", "to", "to", "system", "swit-", "wake-", "", "minor");
+	printf("%-13s%6s%8s%8s%9s%8s%6s%6s%8s%7s%7s%7s%7s\n", "mechanism", "depth", "devices",
+	       "payload", "tions", "spread", "sem", "pipe", "calls", "ches", "ups", "sleeps",
 	       "faults");
 	for (l = lines; l < lines + nr; l++) {
-		printf("%-13s%5u%4u%8s%8.0f%7.1f%%%6.2f%6.2f%7.2f%7.2f", l->c.mech->name, l->c.depth,
-		       l->c.devices, size_text(l->c.payload), instr(l), spread(l, FIELD(instr)),
-		       ratio(lines, nr, l, &bench_sem), ratio(lines, nr, l, &bench_pipe),
-		       syscalls(l), median(l, FIELD(switches)));
+		printf("%-13s%6u%8u%8s%9.0f%7.1f%%", l->c.mech->name, l->c.depth, l->c.devices,
+		       size_text(l->c.payload), instr(l), spread(l, FIELD(instr)));
+		printf("%6.2f%6.2f%8.2f%7.2f", ratio(lines, nr, l, &bench_sem),
+		       ratio(lines, nr, l, &bench_pipe), syscalls(l),
+		       median(l, FIELD(switches)));
 		if (l->c.mech->stat)
 			printf("%7.2f%7.2f", median(l, FIELD(wakeups)), median(l, FIELD(sleeps)));
 		else
@@ -146,7 +147,8 @@ static void print_budget(const struct bench_line *lines, unsigned int nr)
 {
 	static const double to_sem[] = { 0.92, 0.45, 0.16 }, to_pipe[] = { 0.75, 0.45, 0.18 };
 	static const double calls[] = { 2.0, 0.55, 0.08 }, wakes[] = { 2.0, 0.55, 0.08 };
-	static const double bytes[] = { 112, 112, 112 }, none[] = { 0, 0, 0 }, percent[] = { 1, 1, 1 };
+	static const double bytes[] = { 112, 112, 112 }, none[] = { 0, 0, 0 };
+	static const double percent[] = { 1, 1, 1 };
 	const double size = 2 * sizeof(struct vdi_command) + 2 * sizeof(struct vdi_completion);
 	double v[9][NR_DEPTHS], small, large;
 	const struct bench_line *l;
@@ -171,13 +173,15 @@ static void print_budget(const struct bench_line *lines, unsigned int nr)
 	printf("  %-41s  %-17s%-17s%s\n", "", "depth 1", "depth 4", "depth 32");
 	print_budget_row("instructions, to sem", to_sem, v[0], "%5.3f (%4.2f)");
 	print_budget_row("instructions, to pipe-each", to_pipe, v[1], "%5.3f (%4.2f)");
-	print_budget_row("instructions, to pipe (all in one write)", to_pipe, v[2], "%5.3f (%4.2f)");
+	print_budget_row("instructions, to pipe", to_pipe, v[2], "%5.3f (%4.2f)");
 	print_budget_row("system calls", calls, v[3], "%5.3f (%4.2f)");
 	print_budget_row("wake-ups", wakes, v[4], "%5.3f (%4.2f)");
 	print_budget_row("sleeps", wakes, v[5], "%5.3f (%4.2f)");
-	print_budget_row("bytes of records copied (from the header)", bytes, v[6], "%5.0f (%4.0f)");
+	print_budget_row("bytes of records copied, by the header", bytes, v[6],
+			 "%5.0f (%4.0f)");
 	print_budget_row("minor faults", none, v[7], "%5.3f (%4.0f)");
-	print_budget_row("4 MiB against 64 KiB, difference in %", percent, v[8], "%5.2f (%4.0f)");
+	print_budget_row("payload of 4 MiB against 64 KiB, percent", percent, v[8],
+			 "%5.2f (%4.0f)");
 }
 
 /**
@@ -199,8 +203,8 @@ void bench_report(const struct bench_line *lines, unsigned int nr)
 "System calls are counted by the program around each call, those of sem (in\n"
 "which glibc makes them) by the kernel's tracepoint in a run of its own; the\n"
 "tracepoint and the module's counter agreed with the program's counts.\n"
-"Payload is only named in the commands and touched by nobody: the figures do\n"
-"not depend on its size, so the kernel copies none of it.\n"
+"Payload is only named in the commands and touched by nobody: a kernel that\n"
+"copied it would show in the last line above.\n"
 "\n"
 "What the emulation distorts: one emulated CPU, so no wake-up crosses CPUs and no\n"
 "spin can pay; no caches, TLB or huge pages; system calls, mitigations and SMAP\n"

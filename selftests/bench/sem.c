@@ -21,7 +21,7 @@
  */
 struct ring {
 	sem_t full;
-	_Alignas(64) struct bench_record slots[BENCH_MAX_DEPTH];
+	struct bench_record slots[BENCH_MAX_DEPTH] __attribute__((aligned(64)));
 };
 
 struct shared {
