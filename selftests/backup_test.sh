@@ -36,10 +36,11 @@ same_content() {
 # Moves between rows; the sum of t.a never changes.  Writes how many to FILE.
 writer() {
 	exec python3 - "$1" "$2" <<'END'
-import random, sqlite3, sys
+import os, random, sqlite3, sys
 db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
 rows, = db.execute("SELECT count(*) FROM t").fetchone()
 n = 0
+count = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT)
 while True:
     db.execute("BEGIN IMMEDIATE")
     db.execute("UPDATE t SET a = a - 7 WHERE id = ?", (random.randint(1, rows),))
@@ -47,7 +48,7 @@ while True:
                (random.randint(1, rows),))
     db.execute("COMMIT")
     n += 1
-    open(sys.argv[2], "w").write(str(n))
+    os.pwrite(count, b"%d\n" % n, 0)
 END
 }
 
@@ -203,23 +204,29 @@ test_disk_full() {
 		rmdir "$work/small"
 }
 
-# process ROLE: its pid, when `vdi -v` in the background has said it
-process() {
-	sed -n "s/.*$1 is process \([0-9]*\) .*/\1/p" side.err | grep .
-}
-
-# Stops the client, so that a kill comes half-way; $client and $engine
+# Stops the client, so that what is done to it comes half-way: $client, $engine.
+# Only the shell's own means, for a backup may take less than a process does.
 start_half_way() {
-	make_db db 2000 || return 1
+	local said='' i
+	sqlite3 db 'CREATE TABLE t(a, b); WITH RECURSIVE c(i) AS
+		(SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 40)
+		INSERT INTO t SELECT i, zeroblob(1000000) FROM c' || return 1
+	mkfifo silent
+	exec 8<>silent
+	: >side.err
 	start side vdi backup -v -n 2 --name half --transfer-size 64K --depth 1 sqlite:db target
-	until_true process client >/dev/null || return 1
-	client=$(process client) engine=$(process engine)
-	local i
+	for ((i = 0; i < 100000; i++)); do
+		read -r said <side.err && [[ $said == *"engine is process"* ]] && break
+		read -r -t 0.001 <&8
+	done
+	[[ $said =~ client\ is\ process\ ([0-9]+).*engine\ is\ process\ ([0-9]+) ]] ||
+		fail "no process: $said" || return 1
+	client=${BASH_REMATCH[1]} engine=${BASH_REMATCH[2]}
 	for ((i = 0; i < 1000; i++)); do
-		kill -STOP "$client"
+		kill -STOP "$client" || fail "it ended before" || return 1
 		! moved half 1000000 2>/dev/null || return 0
 		kill -CONT "$client"
-		sleep 0.02
+		read -r -t 0.002 <&8
 	done
 	return 1
 }
@@ -248,18 +255,22 @@ test_kill_engine() {
 
 test_interrupt() {
 	start_half_way || return 1
-	kill -CONT "$client" && kill -INT "$(child_of "$pid")" && ended 130 side "$pid" || return 1
+	kill -INT "$(child_of "$pid")" && kill -CONT "$client" && ended 130 side "$pid" || return 1
 	cp side.err "$err"
 	said 'client: interrupted by SIGINT' && said 'engine: aborted: .*interrupted by SIGINT' &&
 		only_partial
 }
 
+gone() {
+	! kill -0 "$1"
+}
+
 # The command itself dies: both sides end, and say why.
 test_kill_parent() {
 	start_half_way || return 1
-	kill -CONT "$client" && kill -KILL "$(child_of "$pid")" || return 1
+	kill -KILL "$(child_of "$pid")" && kill -CONT "$client" || return 1
 	wait "$pid"
-	until_true eval "! kill -0 $client && ! kill -0 $engine" || return 1
+	until_true gone "$client" && until_true gone "$engine" || return 1
 	cp side.err "$err"
 	said 'interrupted by SIGTERM' && only_partial
 }
