@@ -444,6 +444,30 @@ test_example_programs() {
 	restore_stdout file back && cmp in back
 }
 
+# An engine that fails after all was answered and before it closes: the target,
+# final by then, is withdrawn, and what it replaced is back.
+test_withdrawn() {
+	local how
+	random 3000000 >in
+	sed 's/ret = vdi_server_close_device(device)/return failed("second thoughts", -EIO)/' \
+		"$top/userspace/examples/serve.c" >serve.c
+	run 0 gcc serve.c -o serve -I "$top/.build/user/include" -L "$top/.build/user/lib" -lvdi ||
+		return 1
+	echo precious >file
+	for how in --force -q; do
+		start recv vdi recv "$how" rt file
+		until_true there_is rt && run_in in 1 ./serve rt && ended 4 recv "$pid" || return 1
+		cp recv.err "$err" && said 'the engine aborted .*second thoughts' || return 1
+		nothing_left file.old && [ "$(stat -c %s file.partial)" -gt 3000000 ] || return 1
+		[ "$how" = -q ] || grep -qx precious file || return 1
+		mv file.partial file && run 6 vdi send rt file && line 'never finished' || return 1
+		rm file
+	done
+	start recv vdi recv rt dir/
+	until_true there_is rt && run_in in 1 ./serve rt && ended 4 recv "$pid" || return 1
+	nothing_left dir && [ "$(ls dir.partial)" = stripe-01-of-01.vdb.partial ]
+}
+
 [ "$(id -u)" = 0 ] || { echo "1..0 # SKIP must be root"; exit 4; }
 [ -c /dev/vdi ] || { echo "1..0 # SKIP no /dev/vdi: the module is not loaded"; exit 4; }
 run_tests "$@"
