@@ -81,6 +81,7 @@ install: all
 	$(USERSPACE) install
 	$(MAKE) -C $(KDIR) M=$(TOP) INSTALL_MOD_PATH=$(or $(INSTALL_MOD_PATH),$(DESTDIR)) \
 		INSTALL_MOD_DIR=$(MODDIR) $(NO_SIGN) modules_install
+	test -n "$(or $(INSTALL_MOD_PATH),$(DESTDIR))" || depmod $(KERNELRELEASE)
 
 uninstall:
 	$(USERSPACE) uninstall
