@@ -119,6 +119,10 @@ checkpatch() {
 
 check_checkpatch() {
 	source_tree || return 0
+	# it says nothing of what is in order, so see first that it says something
+	echo 'int a ;' >"$tmp/wrong.c"
+	perl "$src/scripts/checkpatch.pl" -f "$tmp/wrong.c" | grep -q 'wrong.c:1: ' ||
+		{ echo "checkpatch finds nothing in a wrong file"; return 1; }
 	{
 		kernel_c | grep -v -e /trace.h -e /compat.h -e ^uapi | checkpatch "$kernel_except"
 		echo module/trace.h | checkpatch "$trace_except"
