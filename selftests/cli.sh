@@ -116,22 +116,31 @@ nothing_left() {
 	done
 }
 
-# Each test in a directory of its own, its output only if it failed.
+# Each test in a directory of its own; its output, and the last commands that it
+# ran, only if it failed.
 run_tests() {
-	local t n=0 bad=0 log=$work/.log
+	local t n=0 bad=0 rc log=$work/.log
 	echo "TAP version 13"
 	for t in $(compgen -A function test_ | sort); do
 		[ $# = 0 ] || [[ " $* " == *" ${t#test_} "* ]] || continue
 		n=$((n + 1))
 		mkdir "$work/$t"
 		cd "$work/$t" || exit 1
-		if "$t" >"$log" 2>&1; then
+		exec 7>"$work/.trace"
+		BASH_XTRACEFD=7
+		set -x
+		rc=0
+		"$t" >"$log" 2>&1 || rc=$?
+		{ set +x; } 2>/dev/null
+		exec 7>&-
+		if [ "$rc" = 0 ]; then
 			echo "ok $n ${t#test_}"
 		elif grep -q '^SKIP ' "$log"; then
 			echo "ok $n ${t#test_} # $(grep -m 1 '^SKIP ' "$log")"
 		else
 			bad=1
 			sed 's/^/# /' "$log"
+			tail -n 12 "$work/.trace" | cut -c 1-200 | sed 's/^/# trace: /'
 			echo "not ok $n ${t#test_}"
 		fi
 		end_children 2>/dev/null

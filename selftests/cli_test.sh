@@ -412,10 +412,10 @@ test_progress() {
 	local recv=$pid
 	start_in fifo put vdi put --transfer-size 64K rt
 	random 1000000 >&9 && until_true moved rt 500000 || return 1
-	kill -USR1 "$(child_of "$recv")" && until_true grep -q 'KiB.*/s  1 stripe' recv.err || return 1
+	kill -USR1 "$(child_of "$recv")" && until_true grep -q 'KiB .*iB/s  1 stripe' recv.err || return 1
 	exec 9>&-
 	ended 0 put "$pid" && ended 0 recv "$recv" || return 1
-	grep -q '^vdi: .*KiB/s.*1 stripe' recv.err && ! grep -qE '%|ETA' recv.err
+	grep -qE '^vdi: .*[KM]iB/s.*1 stripe' recv.err && ! grep -qE '%|ETA' recv.err
 }
 
 test_broken_stdout() {
