@@ -62,7 +62,7 @@ struct vdi_wait {
 })
 
 /**
- * vdi_command_left() - Has CLOSE taken the handle from the set?
+ * vdi_command_left() - Has CLOSE taken the handle from the set, or ADOPT?
  * @call: the call
  *
  * Return: true if so.
@@ -71,6 +71,18 @@ static inline bool vdi_command_left(const struct vdi_call *call)
 {
 	return READ_ONCE(call->handle->set) != call->set ||
 	       READ_ONCE(call->handle->bindings) != call->bindings;
+}
+
+/**
+ * vdi_command_left_errno() - What such a call returns
+ * @call: the call
+ *
+ * Return: -EIO if the handle is another process's now, else -EPROTO.
+ */
+static inline int vdi_command_left_errno(const struct vdi_call *call)
+{
+	return READ_ONCE(call->handle->set) == call->set &&
+	       READ_ONCE(call->handle->mm) != current->mm ? -EIO : -EPROTO;
 }
 
 void vdi_command_slot_free(struct vdi_device *dev, u16 index);

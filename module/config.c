@@ -134,7 +134,7 @@ int vdi_ioc_get_config(struct vdi_call *call, void *p)
 
 	if (!set)
 		return vdi_state_client_unbound(VDI_CLIENT_GET_CONFIG);
-	if (call->draining)
+	if (call->draining || READ_ONCE(call->handle->closed))
 		return vdi_state_server_unbound(VDI_SERVER_GET_CONFIG);
 	if (arg->nr_pieces > VDI_MAX_PIECES)
 		return -EINVAL;
@@ -149,7 +149,7 @@ int vdi_ioc_get_config(struct vdi_call *call, void *p)
 			   VDI_WAIT || vdi_command_left(call));
 
 		if (ret == VDI_WAIT)
-			return err ?: -EPROTO;
+			return err ?: vdi_command_left_errno(call);
 	}
 	if (ret)
 		return ret;

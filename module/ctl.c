@@ -147,7 +147,7 @@ static int vdi_ioc_abort(struct vdi_call *call, void *p)
 	};
 	int ret;
 
-	if (!set || call->draining)
+	if (!set || call->draining || READ_ONCE(call->handle->closed))
 		return vdi_state_client_unbound(VDI_CLIENT_ABORT);
 	ret = vdi_name_check_text(arg->text);
 	if (ret)
@@ -163,6 +163,13 @@ static int vdi_ioc_abort(struct vdi_call *call, void *p)
 	spin_unlock(&set->lock);
 	vdi_who_put(&cause.who);
 	return ret;
+}
+
+static int vdi_ioc_adopt(struct vdi_call *call, void *p)
+{
+	if (!call->set)
+		return -EPROTO;
+	return call->foreign ? vdi_handle_adopt(call) : 0;
 }
 
 static int vdi_ioc_close(struct vdi_call *call, void *p)
@@ -329,6 +336,7 @@ static const struct vdi_ioctl vdi_set_ioctls[] = {
 	VDI_OP(ABORT, vdi_ioc_abort, vdi_abort, text, 0,
 	       offsetof(struct vdi_abort, __reserved), 0),
 	VDI_OP(CLOSE, vdi_ioc_close, vdi_close, flags, 0, 0, 0),
+	VDI_OP(ADOPT, vdi_ioc_adopt, vdi_adopt, flags, 0, 0, 0),
 	VDI_OP(LIST, vdi_ioc_list, vdi_list, out_more, 0, 0,
 	       offsetof(struct vdi_list, out_sets)),
 	VDI_OP(STAT_NAME, vdi_ioc_stat_name, vdi_stat_name, out_stat, 0, 0,
@@ -338,9 +346,17 @@ static const struct vdi_ioctl vdi_set_ioctls[] = {
 };
 
 static const struct vdi_ioctl vdi_device_ioctls[] = {
+	VDI_OP(GET_CONFIG, vdi_ioc_get_config, vdi_get_config, __reserved, 0,
+	       offsetof(struct vdi_get_config, __reserved),
+	       offsetof(struct vdi_get_config, out_pieces)),
+	VDI_OP(STATUS, vdi_ioc_status, vdi_status, out_stat, 0, 0,
+	       offsetof(struct vdi_status, out_role)),
 	VDI_OP(EXCHANGE, vdi_ioc_exchange, vdi_exchange, __reserved, 0,
 	       offsetof(struct vdi_exchange, __reserved),
 	       offsetof(struct vdi_exchange, out_accepted)),
+	VDI_OP(ABORT, vdi_ioc_abort, vdi_abort, text, 0,
+	       offsetof(struct vdi_abort, __reserved), 0),
+	VDI_OP(ADOPT, vdi_ioc_adopt, vdi_adopt, flags, 0, 0, 0),
 	VDI_OP(CLOSE_DEVICE, vdi_ioc_close_device, vdi_close_device, flags, 0,
 	       0, 0),
 	VDI_OP(DEVICE_STATUS, vdi_ioc_device_status, vdi_device_status,
@@ -453,7 +469,8 @@ static long vdi_ctl_ioctl(struct file *file, unsigned int cmd,
 	op = &table[array_index_nospec(_IOC_NR(cmd), nr)];
 	if (!op->fn)
 		return -ENOTTY;
-	ret = vdi_handle_call_begin(file->private_data, file, &call);
+	ret = vdi_handle_call_begin(file->private_data, file, &call,
+				    op->fn == vdi_ioc_adopt);
 	if (ret)
 		return ret;
 	if (op->size > sizeof(stack)) {
@@ -507,7 +524,7 @@ static __poll_t vdi_ctl_poll(struct file *file, poll_table *wait)
 }
 
 /* Under mmap_lock: takes no mutex of ours */
-static int vdi_set_mmap(struct file *file, struct vm_area_struct *vma)
+static int vdi_ctl_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct vdi_handle *handle = file->private_data;
 	struct vdi_set *set;
@@ -519,7 +536,7 @@ static int vdi_set_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EPROTO;
 	if (!mine)
 		ret = -EIO;
-	else if (READ_ONCE(handle->draining))
+	else if (READ_ONCE(handle->draining) || READ_ONCE(handle->closed))
 		ret = -EPROTO;
 	else
 		ret = vdi_area_mmap(&set->area, vma);
@@ -559,7 +576,7 @@ const struct file_operations vdi_set_fops = {
 	.unlocked_ioctl	= vdi_set_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.poll		= vdi_ctl_poll,
-	.mmap		= vdi_set_mmap,
+	.mmap		= vdi_ctl_mmap,
 	VDI_FOPS_NO_LLSEEK
 };
 
@@ -570,5 +587,6 @@ const struct file_operations vdi_device_fops = {
 	.unlocked_ioctl	= vdi_device_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.poll		= vdi_ctl_poll,
+	.mmap		= vdi_ctl_mmap,
 	VDI_FOPS_NO_LLSEEK
 };

@@ -219,8 +219,12 @@ int vdi_device_open(struct vdi_call *call, struct vdi_handle *handle,
 	int ret;
 
 	spin_lock(&set->lock);
-	/* CLOSE may have come meanwhile */
-	if (vdi_command_left(call) || call->handle->draining) {
+	/* CLOSE or ADOPT may have come meanwhile */
+	if (vdi_command_left(call)) {
+		ret = vdi_command_left_errno(call);
+		goto unlock;
+	}
+	if (call->handle->draining) {
 		ret = -EPROTO;
 		goto unlock;
 	}

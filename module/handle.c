@@ -5,7 +5,8 @@
  *
  * A handle belongs to the mm that bound it.  Its owner's death is seen by the
  * mmu notifier (owner.c), by ->flush when the owner's last descriptor goes, and
- * by ->release at the latest; whichever comes first counts.
+ * by ->release at the latest; whichever comes first counts.  How another mm
+ * takes a handle over is in adopt.c.
  */
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -16,6 +17,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "command.h"
 #include "compat.h"
 #include "handle.h"
 #include "main.h"
@@ -95,12 +97,14 @@ struct vdi_set *vdi_handle_get_set(struct vdi_handle *handle, bool *mine)
  * @handle: the handle
  * @file: its file
  * @call: filled in
+ * @foreign_ok: for ADOPT
  *
  * Return: 0, then vdi_handle_call_end() must follow; or -EIO if the handle
- *	belongs to another process.
+ *	belongs to another process; with @foreign_ok -EOWNERDEAD if this call
+ *	has found the death of that one.
  */
 int vdi_handle_call_begin(struct vdi_handle *handle, struct file *file,
-			  struct vdi_call *call)
+			  struct vdi_call *call, bool foreign_ok)
 {
 	bool mine = true, left = false;
 
@@ -126,13 +130,14 @@ int vdi_handle_call_begin(struct vdi_handle *handle, struct file *file,
 		vdi_set_get(call->set);
 	}
 	spin_unlock(&handle->lock);
-	if (mine)
+	call->foreign = !mine && !left && foreign_ok;
+	if (mine || call->foreign)
 		return 0;
 	if (left)
 		vdi_handle_died(call);
 	else
 		vdi_set_put(call->set);
-	return -EIO;
+	return foreign_ok ? -EOWNERDEAD : -EIO;
 }
 
 /**
@@ -383,7 +388,11 @@ int vdi_handle_close(struct vdi_call *call)
 		return vdi_state_client_unbound(VDI_CLIENT_CLOSE);
 	side = vdi_role_side(call->role);
 	mutex_lock(&handle->bind_lock);
-	if (handle->set != set || handle->draining) {
+	if (vdi_command_left(call)) {
+		ret = vdi_command_left_errno(call);
+		goto unlock;
+	}
+	if (handle->draining) {
 		ret = vdi_state_server_unbound(VDI_SERVER_CLOSE);
 		goto unlock;
 	}

@@ -76,18 +76,18 @@ static const struct mmu_notifier_ops vdi_owner_ops = {
 };
 
 /**
- * vdi_owner_attach() - Watch the current process for a handle
- * @handle: the handle, about to be bound by it
+ * vdi_owner_get() - Watch the current process
+ * @owner: set to what watches it, or NULL if nobody wants that
  *
- * Context: handle->bind_lock held, or nobody else knows the handle; sleeps,
- *	takes mmap_lock.
+ * Context: sleeps, takes mmap_lock.
  * Return: 0, -ENOMEM, or -ERESTARTNOINTR, which no user sees.
  */
-int vdi_owner_attach(struct vdi_handle *handle)
+int vdi_owner_get(struct vdi_owner **owner)
 {
 	struct mmu_notifier *mn;
 	sigset_t block, old;
 
+	*owner = NULL;
 	if (!vdi_main_early_death())
 		return 0;
 	/* The first one of a process gives up at any pending signal */
@@ -99,11 +99,67 @@ int vdi_owner_attach(struct vdi_handle *handle)
 	/* Task work or the freezer count as a signal too: begin anew then */
 	if (IS_ERR(mn))
 		return PTR_ERR(mn) == -EINTR ? -ERESTARTNOINTR : PTR_ERR(mn);
-	handle->owner = container_of(mn, struct vdi_owner, mn);
+	*owner = container_of(mn, struct vdi_owner, mn);
+	return 0;
+}
+
+/**
+ * vdi_owner_put() - Stop watching for one handle
+ * @owner: as of vdi_owner_get(), may be NULL
+ *
+ * Context: sleeps.
+ */
+void vdi_owner_put(struct vdi_owner *owner)
+{
+	if (owner)
+		mmu_notifier_put(&owner->mn);
+}
+
+/**
+ * vdi_owner_list() - Begin to tell a handle of its owner's death
+ * @handle: the handle, with its owner
+ *
+ * Context: handle->bind_lock held, or nobody else knows the handle.
+ */
+void vdi_owner_list(struct vdi_handle *handle)
+{
+	if (!handle->owner)
+		return;
 	spin_lock(&owners_lock);
 	list_add(&handle->owner_node, &handle->owner->handles);
 	spin_unlock(&owners_lock);
-	return 0;
+}
+
+/**
+ * vdi_owner_unlist() - Stop telling a handle of its owner's death
+ * @handle: the handle
+ *
+ * A death that was told before has set handle->owner_gone when this returns.
+ *
+ * Context: as vdi_owner_list().
+ */
+void vdi_owner_unlist(struct vdi_handle *handle)
+{
+	spin_lock(&owners_lock);
+	list_del_init(&handle->owner_node);
+	spin_unlock(&owners_lock);
+}
+
+/**
+ * vdi_owner_attach() - Watch the current process for a handle
+ * @handle: the handle, about to be bound by it
+ *
+ * Context: handle->bind_lock held, or nobody else knows the handle; sleeps,
+ *	takes mmap_lock.
+ * Return: as vdi_owner_get().
+ */
+int vdi_owner_attach(struct vdi_handle *handle)
+{
+	int ret = vdi_owner_get(&handle->owner);
+
+	if (!ret)
+		vdi_owner_list(handle);
+	return ret;
 }
 
 /**
@@ -114,12 +170,8 @@ int vdi_owner_attach(struct vdi_handle *handle)
  */
 void vdi_owner_detach(struct vdi_handle *handle)
 {
-	if (!handle->owner)
-		return;
-	spin_lock(&owners_lock);
-	list_del_init(&handle->owner_node);
-	spin_unlock(&owners_lock);
-	mmu_notifier_put(&handle->owner->mn);
+	vdi_owner_unlist(handle);
+	vdi_owner_put(handle->owner);
 	handle->owner = NULL;
 }
 

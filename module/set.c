@@ -289,6 +289,7 @@ bool vdi_set_abort_locked(struct vdi_set *set, const struct vdi_cause *cause)
 	vdi_count(VDI_COUNT_TOTAL_ABORTS, 1);
 	trace_vdi_abort(set->id, cause->reason, cause->code,
 			cause->who.pid ? pid_nr(cause->who.pid) : 0,
+			from_kuid_munged(&init_user_ns, cause->who.uid),
 			cause->who.role, cause->text);
 	return true;
 }

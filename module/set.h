@@ -5,7 +5,7 @@
  * Locks, in the order in which they nest:
  *
  * ===================  =====================================================
- * handle->bind_lock    mutex; binding and unbinding of one handle
+ * handle->bind_lock    mutex; binding, unbinding and adoption of one handle
  * set->config_lock     mutex; END_CONFIG and GROW_AREA of one set: making pieces
  * set->lock            spinlock; state, rings, commands, counters of a set,
  *                      of its devices and of the handles that belong to it
@@ -192,13 +192,14 @@ struct vdi_set {
  * @lock: see the table above
  * @set: what it is bound to; holds a reference (protected by @lock; cleared
  *	under set->lock too)
- * @bindings: raised each time it is bound (protected by @lock)
+ * @bindings: raised each time it is bound or adopted (protected by @lock)
  * @role: VDI_ROLE_* (protected by @lock)
  * @draining: the server has closed it (protected by @lock)
  * @mm: whose handle it is, to compare only; mmgrab'ed (protected by @lock)
  * @files: its owner's file table, to compare only (protected by @lock)
- * @who: the owner (protected by @lock, constant while bound)
- * @owner: early notice of the owner's death, or NULL (protected by @bind_lock)
+ * @who: the owner (protected by @lock; changed under set->lock too)
+ * @owner: early notice of the owner's death, or NULL (protected by @bind_lock;
+ *	changed by ADOPT under @lock too)
  * @owner_node: in the list of @owner (protected by the owners lock)
  * @owner_gone: the owner's death has been handled (protected by @lock)
  * @wq: sleepers in EXCHANGE and GET_CONFIG, and pollers

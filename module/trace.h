@@ -26,14 +26,15 @@ TRACE_EVENT(vdi_state,
 );
 
 TRACE_EVENT(vdi_abort,
-	TP_PROTO(u64 set, u32 reason, u32 code, pid_t pid, u32 role,
+	TP_PROTO(u64 set, u32 reason, u32 code, pid_t pid, uid_t uid, u32 role,
 		 const char *text),
-	TP_ARGS(set, reason, code, pid, role, text),
+	TP_ARGS(set, reason, code, pid, uid, role, text),
 	TP_STRUCT__entry(
 		__field(u64, set)
 		__field(u32, reason)
 		__field(u32, code)
 		__field(pid_t, pid)
+		__field(uid_t, uid)
 		__field(u32, role)
 		__array(char, text, 128)
 	),
@@ -42,12 +43,13 @@ TRACE_EVENT(vdi_abort,
 		__entry->reason = reason;
 		__entry->code = code;
 		__entry->pid = pid;
+		__entry->uid = uid;
 		__entry->role = role;
 		strscpy(__entry->text, text, sizeof(__entry->text));
 	),
-	TP_printk("set=%llu reason=%u code=%u pid=%d role=%u text=%s",
+	TP_printk("set=%llu reason=%u code=%u pid=%d uid=%u role=%u text=%s",
 		  __entry->set, __entry->reason, __entry->code, __entry->pid,
-		  __entry->role, __entry->text)
+		  __entry->uid, __entry->role, __entry->text)
 );
 
 DECLARE_EVENT_CLASS(vdi_command,

@@ -98,12 +98,18 @@ static int vdi_wait_status_locked(const struct vdi_call *call, unsigned int min)
 	struct vdi_set *set = call->set;
 	enum vdi_side side = vdi_role_side(call->role);
 	u64 ready = handle->devices & set->ready[side];
+	bool left;
 	int ret;
 
 	lockdep_assert_held(&set->lock);
+	left = vdi_command_left(call);
+	if (side == VDI_SERVER && left)
+		return vdi_command_left_errno(call);
 	if (side == VDI_CLIENT) {
 		ret = vdi_state_client(set, VDI_CLIENT_GET_COMMAND);
-		if (!ret && (handle->closed || vdi_command_left(call)))
+		if (!ret && left)
+			ret = vdi_command_left_errno(call);
+		else if (!ret && handle->closed)
 			ret = -EPROTO;
 		else if (!ret && handle->lost)
 			ret = -EINVAL;
@@ -251,10 +257,12 @@ static int vdi_wait_may_accept(struct vdi_call *call)
 	struct vdi_handle *handle = call->handle;
 	int ret;
 
-	if (call->role == VDI_ROLE_SERVER)
-		return vdi_state_server(call->set, VDI_SERVER_SEND);
-	ret = vdi_state_client(call->set, VDI_CLIENT_COMPLETE);
-	if (!ret && (handle->closed || vdi_command_left(call)))
+	ret = call->role == VDI_ROLE_SERVER ?
+		      vdi_state_server(call->set, VDI_SERVER_SEND) :
+		      vdi_state_client(call->set, VDI_CLIENT_COMPLETE);
+	if (!ret && vdi_command_left(call))
+		ret = vdi_command_left_errno(call);
+	if (!ret && call->role != VDI_ROLE_SERVER && handle->closed)
 		ret = -EPROTO;
 	if (!ret && handle->lost)
 		ret = -EINVAL;
@@ -381,9 +389,9 @@ unsigned int vdi_command_take(struct vdi_call *call, void *records,
 	u64 mask;
 
 	spin_lock(&set->lock);
-	/* An aborted or closed client gets nothing any more */
-	if (!server && (vdi_state_aborted(set) || handle->closed ||
-			vdi_command_left(call)))
+	/* Nor does who has lost the handle, or an aborted or closed client */
+	if (vdi_command_left(call) ||
+	    (!server && (vdi_state_aborted(set) || handle->closed)))
 		goto unlock;
 	/* Begin after the device that was first last time: all get their turn */
 	mask = handle->devices & set->ready[side];

@@ -73,19 +73,20 @@ static const struct call calls[] = {
 	CALL(CREATE, vdi_create, SET, 1, offsetof(struct vdi_create, config.__reserved)),
 	CALL(OPEN, vdi_open, SET, 0, NONE),
 	CALL(OPEN_SECONDARY, vdi_open_secondary, SET, 0, NONE),
-	CALL(GET_CONFIG, vdi_get_config, SET, 0,
+	CALL(GET_CONFIG, vdi_get_config, SET | DEVICE, 0,
 	     offsetof(struct vdi_get_config, __reserved)),
 	CALL(BEGIN_CONFIG, vdi_begin_config, SET, 0,
 	     offsetof(struct vdi_begin_config, __reserved)),
 	CALL(END_CONFIG, vdi_end_config, SET, 0, NONE),
 	CALL(GROW_AREA, vdi_grow_area, SET, 0, NONE),
 	CALL(OPEN_DEVICE, vdi_open_device, SET, 1, NONE),
-	CALL(STATUS, vdi_status, SET, 0, NONE),
+	CALL(STATUS, vdi_status, SET | DEVICE, 0, NONE),
 	CALL(SET_HINT, vdi_set_hint, SET, 0, NONE),
 	CALL(EXCHANGE, vdi_exchange, SET | DEVICE, 0,
 	     offsetof(struct vdi_exchange, __reserved)),
-	CALL(ABORT, vdi_abort, SET, 0, offsetof(struct vdi_abort, __reserved)),
+	CALL(ABORT, vdi_abort, SET | DEVICE, 0, offsetof(struct vdi_abort, __reserved)),
 	CALL(CLOSE, vdi_close, SET, 0, NONE),
+	CALL(ADOPT, vdi_adopt, SET | DEVICE, 0, NONE),
 	CALL(LIST, vdi_list, SET, 0, NONE),
 	CALL(STAT_NAME, vdi_stat_name, SET, 0, NONE),
 	CALL(ABORT_NAME, vdi_abort_name, SET, 0, offsetof(struct vdi_abort_name, __reserved)),
@@ -291,7 +292,8 @@ static int call_everything(struct vt_child *me, void *arg)
 	for_each_call(c, k) {
 		int valid, null, want = EIO;
 
-		if (!strcmp(k->who, "unbound handle"))
+		/* adopt_test tells how ADOPT differs */
+		if (!strcmp(k->who, "unbound handle") || c->req == VDI_IOC_ADOPT)
 			continue;
 		valid = vt_call(k->fd, c->req, prepare(self->page, PAGE, c->size));
 		null = vt_call(k->fd, c->req, NULL);

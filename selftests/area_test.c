@@ -232,11 +232,20 @@ TEST_F(area, draining_server_EPROTO)
 	EXPECT_EQ(EPROTO, map_errno(self->l.server, AREA, RW, MAP_SHARED, self->l.offset));
 }
 
-/* Device handles have no memory. */
-TEST_F(area, device_handle_ENODEV)
+/* For a worker that has nothing but a device handle. */
+TEST_F(area, device_handles_map_the_same)
 {
-	EXPECT_EQ(ENODEV, map_errno(self->l.cdev[0], AREA, RW, MAP_SHARED, self->l.offset));
-	EXPECT_EQ(ENODEV, map_errno(self->l.sdev[0], AREA, RW, MAP_SHARED, self->l.offset));
+	unsigned char *set = vt_map(self->l.server, self->l.offset, AREA);
+	unsigned char *client = vt_map(self->l.cdev[0], self->l.offset, AREA);
+	unsigned char *server = vt_map(self->l.sdev[0], self->l.offset, AREA);
+
+	ASSERT_NE(NULL, set);
+	ASSERT_NE(NULL, client);
+	ASSERT_NE(NULL, server);
+	set[AREA - 1] = 0x42;
+	EXPECT_EQ(0x42, client[AREA - 1]);
+	EXPECT_EQ(0x42, server[AREA - 1]);
+	EXPECT_EQ(EINVAL, map_errno(self->l.cdev[0], AREA, RW, MAP_SHARED, AREA));
 }
 
 static int map_in_child(struct vt_child *me, void *arg)

@@ -75,7 +75,7 @@ static inline int vt_hear(struct vt_child *child)
 	return byte;
 }
 
-/* The exit code, 256 + signal, or -1 if the child does not end by itself. */
+/* The exit code, 256 + signal, or -1 if the child does not end by itself or is none. */
 static inline int vt_finish(struct vt_child *child)
 {
 	uint64_t end = VT_LONG;
@@ -84,7 +84,7 @@ static inline int vt_finish(struct vt_child *child)
 
 	while (!(pid = waitpid(child->pid, &status, WNOHANG)) && vt_now() < end)
 		poll(NULL, 0, 1);
-	if (!pid) {
+	if (pid <= 0) {
 		kill(child->pid, SIGKILL);
 		waitpid(child->pid, &status, 0);
 		status = -1;

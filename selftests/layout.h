@@ -212,6 +212,10 @@ SIZE(vdi_close, 8);
 AT(vdi_close, size, 0);
 AT(vdi_close, flags, 4);
 
+SIZE(vdi_adopt, 8);
+AT(vdi_adopt, size, 0);
+AT(vdi_adopt, flags, 4);
+
 SIZE(vdi_list, 40);
 AT(vdi_list, size, 0);
 AT(vdi_list, flags, 4);

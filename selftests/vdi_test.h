@@ -93,7 +93,7 @@ static inline const char *vt_ioctl_name(unsigned long req)
 		[0x05] = "BEGIN_CONFIG", [0x06] = "END_CONFIG",
 		[0x07] = "GROW_AREA", [0x08] = "OPEN_DEVICE", [0x09] = "STATUS",
 		[0x0a] = "SET_HINT", [0x0b] = "EXCHANGE", [0x0c] = "ABORT",
-		[0x0d] = "CLOSE", [0x0f] = "LIST", [0x10] = "STAT_NAME",
+		[0x0d] = "CLOSE", [0x0e] = "ADOPT", [0x0f] = "LIST", [0x10] = "STAT_NAME",
 		[0x11] = "ABORT_NAME", [0x12] = "CLOSE_DEVICE",
 		[0x13] = "DEVICE_STATUS",
 	};
@@ -259,6 +259,13 @@ static inline int vt_close(int fd)
 	struct vdi_close c = VT_INIT(vdi_close);
 
 	return vt_call(fd, VDI_IOC_CLOSE, &c);
+}
+
+static inline int vt_adopt(int fd)
+{
+	struct vdi_adopt a = VT_INIT(vdi_adopt);
+
+	return vt_call(fd, VDI_IOC_ADOPT, &a);
 }
 
 static inline int vt_close_device(int fd)

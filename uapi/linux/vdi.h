@@ -26,8 +26,9 @@
  * Lifetime:
  *
  * 1. a set lives as long as a bound set handle or a device handle of it;
- * 2. a handle belongs to the process that bound or opened it: in another
- *    process (fork, fd passing) each ioctl and mmap gives EIO, poll works;
+ * 2. a handle belongs to the process that bound, opened or adopted it: in
+ *    another process (fork, fd passing) each ioctl but ADOPT and mmap gives EIO,
+ *    poll works;
  * 3. the end of a process, or the close of its last descriptor, before the
  *    set has ended in order aborts the set: the peer gets ECANCELED at once;
  * 4. a client's set handle is unbound again by CLOSE and may CREATE again; a
@@ -66,7 +67,7 @@
  * * -E2BIG: @size is larger than a page, or the part of the structure that
  *   this kernel does not know is not zero
  * * -EOPNOTSUPP: a flag is not known
- * * -EIO: the handle belongs to another process
+ * * -EIO: the handle belongs to another process (not from ADOPT)
  *
  * The lists below give what is specific to each ioctl.  An error leaves the
  * caller's outputs and the set as they were, where nothing else is said.  A
@@ -841,6 +842,32 @@ struct vdi_close {
 };
 
 /**
+ * struct vdi_adopt - ioctl(VDI_IOC_ADOPT)
+ * @size: sizeof(struct vdi_adopt)
+ * @flags: Must be 0
+ *
+ * On a set handle or a device handle that the caller inherited or was passed:
+ * makes the caller its owner, in the role that the handle has.  From now on the
+ * caller's end counts, and the former owner's no longer.  Calls of the former
+ * owner that wait on the handle end with EIO and take nothing along; commands
+ * that it has fetched can be completed by the new owner.  Each handle is adopted
+ * on its own.  Whoever has the descriptor may do it, whatever the mode of the
+ * set; the last one to do it is the owner.  By the owner itself it does nothing.
+ *
+ * A worker that adopts a device handle alone finds the area with GET_CONFIG
+ * and mmap, the reason of an abort with STATUS, and can ABORT, on that handle.
+ *
+ * Return: 0, or
+ *
+ * * -EPROTO: the handle is not bound
+ * * -EOWNERDEAD: too late, the owner has ended or has closed its descriptor
+ */
+struct vdi_adopt {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
  * struct vdi_list - ioctl(VDI_IOC_LIST)
  * @size: sizeof(struct vdi_list)
  * @flags: Must be 0
@@ -993,16 +1020,17 @@ struct vdi_device_status {
 #define VDI_IOC_CREATE		_IO(VDI_IOC_TYPE, 0x01)
 #define VDI_IOC_OPEN		_IO(VDI_IOC_TYPE, 0x02)
 #define VDI_IOC_OPEN_SECONDARY	_IO(VDI_IOC_TYPE, 0x03)
-#define VDI_IOC_GET_CONFIG	_IO(VDI_IOC_TYPE, 0x04)
+#define VDI_IOC_GET_CONFIG	_IO(VDI_IOC_TYPE, 0x04)	/* also on a device handle */
 #define VDI_IOC_BEGIN_CONFIG	_IO(VDI_IOC_TYPE, 0x05)
 #define VDI_IOC_END_CONFIG	_IO(VDI_IOC_TYPE, 0x06)
 #define VDI_IOC_GROW_AREA	_IO(VDI_IOC_TYPE, 0x07)
 #define VDI_IOC_OPEN_DEVICE	_IO(VDI_IOC_TYPE, 0x08)
-#define VDI_IOC_STATUS		_IO(VDI_IOC_TYPE, 0x09)
+#define VDI_IOC_STATUS		_IO(VDI_IOC_TYPE, 0x09)	/* also on a device handle */
 #define VDI_IOC_SET_HINT	_IO(VDI_IOC_TYPE, 0x0a)
 #define VDI_IOC_EXCHANGE	_IO(VDI_IOC_TYPE, 0x0b)	/* also on a device handle */
-#define VDI_IOC_ABORT		_IO(VDI_IOC_TYPE, 0x0c)
+#define VDI_IOC_ABORT		_IO(VDI_IOC_TYPE, 0x0c)	/* also on a device handle */
 #define VDI_IOC_CLOSE		_IO(VDI_IOC_TYPE, 0x0d)
+#define VDI_IOC_ADOPT		_IO(VDI_IOC_TYPE, 0x0e)	/* also on a device handle */
 #define VDI_IOC_LIST		_IO(VDI_IOC_TYPE, 0x0f)
 #define VDI_IOC_STAT_NAME	_IO(VDI_IOC_TYPE, 0x10)
 #define VDI_IOC_ABORT_NAME	_IO(VDI_IOC_TYPE, 0x11)
