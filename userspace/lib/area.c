@@ -69,6 +69,7 @@ int libvdi_area_add(struct libvdi_area *area, const struct libvdi_piece *piece)
 {
 	if (area->nr == VDI_MAX_PIECES)
 		return -ENOMEM;
+	area->pid = getpid();
 	area->pieces[area->nr] = *piece;
 	__atomic_store_n(&area->nr, area->nr + 1, __ATOMIC_RELEASE);
 	return 0;
@@ -105,13 +106,43 @@ int libvdi_area_update(struct libvdi_area *area, int fd)
 	return 0;
 }
 
+/* In a forked child nothing of ours is there, perhaps something of others. */
 void libvdi_area_unmap(struct libvdi_area *area)
 {
 	unsigned int i, nr = area->nr;
 
 	__atomic_store_n(&area->nr, 0, __ATOMIC_RELEASE);
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr && area->pid == getpid(); i++)
 		libvdi_piece_unmap(&area->pieces[i]);
+}
+
+/*
+ * For a forked child that has adopted @fd: maps at the parent's addresses what
+ * the parent had mapped.  -EADDRINUSE if the child uses one of them otherwise.
+ */
+int libvdi_area_restore(struct libvdi_area *area, int fd)
+{
+	unsigned int i, nr = area->nr;
+	int err = 0;
+
+	if (!nr || area->pid == getpid())
+		return 0;
+	for (i = 0; i < nr && !err; i++) {
+		struct libvdi_piece *p = &area->pieces[i];
+		void *addr = mmap(p->addr, (size_t)p->size, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_POPULATE | MAP_FIXED_NOREPLACE, fd,
+				  (off_t)p->offset);
+
+		if (addr == MAP_FAILED)
+			err = errno == EEXIST ? -EADDRINUSE : -errno;
+	}
+	area->pid = getpid();
+	if (!err)
+		return 0;
+	while (--i)
+		libvdi_piece_unmap(&area->pieces[i - 1]);
+	__atomic_store_n(&area->nr, 0, __ATOMIC_RELEASE);
+	return err;
 }
 
 /* NULL if the range is not in one piece that is mapped. */

@@ -3,6 +3,8 @@
 #ifndef LIBVDI_AREA_H
 #define LIBVDI_AREA_H
 
+#include <sys/types.h>
+
 #include "libvdi.h"
 
 /**
@@ -20,10 +22,12 @@ struct libvdi_piece {
 /**
  * struct libvdi_area - All pieces that are mapped
  * @nr: how many; published with release, so that lookups need no lock
+ * @pid: the process that has mapped them: a forked child has not
  * @pieces: the pieces; those below @nr do not change until all are unmapped
  */
 struct libvdi_area {
 	unsigned int nr;
+	pid_t pid;
 	struct libvdi_piece pieces[VDI_MAX_PIECES];
 };
 
@@ -35,6 +39,7 @@ void libvdi_piece_unmap(struct libvdi_piece *piece);
 int libvdi_area_add(struct libvdi_area *area, const struct libvdi_piece *piece);
 int libvdi_area_update(struct libvdi_area *area, int fd);
 void libvdi_area_unmap(struct libvdi_area *area);
+int libvdi_area_restore(struct libvdi_area *area, int fd);
 void *libvdi_area_addr(const struct libvdi_area *area, uint64_t offset,
 		       uint64_t length);
 int libvdi_area_offset(const struct libvdi_area *area, const void *addr,

@@ -242,18 +242,19 @@ int vdi_server_buffer(struct vdi_server *server, uint64_t offset, void **buffer)
 	return 0;
 }
 
-/* An offset that is not mapped is in a piece that is new, or in none. */
-int vdi_client_buffer(struct vdi_client *client, uint64_t offset, void **buffer)
+/*
+ * An offset that is not mapped is in a piece that is new, or in none.  @fd is a
+ * handle of the set that is this process's.
+ */
+int libvdi_client_buffer(struct vdi_client *client, int fd, uint64_t offset, void **buffer)
 {
 	void *addr;
 	int err = 0;
 
-	if (!client || !buffer)
-		return -EINVAL;
 	addr = libvdi_area_addr(&client->area, offset, 1);
 	if (!addr) {
 		pthread_mutex_lock(&client->lock);
-		err = libvdi_area_update(&client->area, client->fd);
+		err = libvdi_area_update(&client->area, fd);
 		pthread_mutex_unlock(&client->lock);
 		addr = libvdi_area_addr(&client->area, offset, 1);
 	}
@@ -261,6 +262,13 @@ int vdi_client_buffer(struct vdi_client *client, uint64_t offset, void **buffer)
 		return err ? err : -EINVAL;
 	*buffer = addr;
 	return 0;
+}
+
+int vdi_client_buffer(struct vdi_client *client, uint64_t offset, void **buffer)
+{
+	if (!client || !buffer)
+		return -EINVAL;
+	return libvdi_client_buffer(client, client->fd, offset, buffer);
 }
 
 int vdi_client_buffer_offset(struct vdi_client *client, const void *buffer,

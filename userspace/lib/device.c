@@ -77,6 +77,12 @@ void libvdi_gate_init(struct libvdi_gate *gate, int fd)
 	gate->error = -EPROTO;
 }
 
+/* In a forked child: the calls that were inside went on in the parent. */
+void libvdi_gate_forked(struct libvdi_gate *gate)
+{
+	gate->users &= LIBVDI_GATE_SHUT;
+}
+
 static void gate_close_fd(struct libvdi_gate *gate)
 {
 	int fd = __atomic_exchange_n(&gate->fd, -1, __ATOMIC_ACQ_REL);
@@ -179,48 +185,115 @@ static int learn_ring_depth(struct vdi_client *client)
 	return 0;
 }
 
+/* By the holder of client->lock. */
+static int device_alloc(struct vdi_client *client, struct vdi_client_device **device)
+{
+	struct vdi_client_device *dev;
+	unsigned int nr;
+	int err;
+
+	err = learn_ring_depth(client);
+	if (err)
+		return err;
+	nr = 2 * client->ring_depth;
+	dev = calloc(1, sizeof(*dev) + nr * sizeof(*dev->blocks));
+	if (!dev)
+		return -ENOMEM;
+	dev->nr = nr;
+	*device = dev;
+	return 0;
+}
+
+static void device_add(struct vdi_client *client, struct vdi_client_device *dev, int fd)
+{
+	unsigned int i;
+
+	libvdi_gate_init(&dev->gate, fd);
+	pthread_mutex_init(&dev->lock, NULL);
+	list_init(&dev->free);
+	list_init(&dev->kept);
+	for (i = 0; i < dev->nr; i++)
+		list_add(&dev->free, &dev->blocks[i]);
+	dev->client = client;
+	dev->next = client->devices;
+	client->devices = dev;
+}
+
 /* Memory comes first: a device that was opened can't be given back. */
 int vdi_client_open_device(struct vdi_client *client, const char *name,
 			   struct vdi_client_device **device)
 {
 	struct vdi_client_device *dev = NULL;
 	struct vdi_open_device arg;
-	unsigned int i, nr;
 	int err;
 
 	if (!client || !device)
 		return -EINVAL;
 	*device = NULL;
 	pthread_mutex_lock(&client->lock);
-	err = learn_ring_depth(client);
-	if (err)
-		goto out;
-	nr = 2 * client->ring_depth;
-	dev = calloc(1, sizeof(*dev) + nr * sizeof(*dev->blocks));
-	if (!dev) {
-		err = -ENOMEM;
-		goto out;
+	err = device_alloc(client, &dev);
+	if (!err)
+		err = libvdi_open_device(client->fd, name, &arg);
+	if (!err) {
+		device_add(client, dev, arg.out_fd);
+		*device = dev;
+		dev = NULL;
 	}
-	err = libvdi_open_device(client->fd, name, &arg);
-	if (err)
-		goto out;
-
-	libvdi_gate_init(&dev->gate, arg.out_fd);
-	pthread_mutex_init(&dev->lock, NULL);
-	list_init(&dev->free);
-	list_init(&dev->kept);
-	dev->nr = nr;
-	for (i = 0; i < nr; i++)
-		list_add(&dev->free, &dev->blocks[i]);
-	dev->client = client;
-	dev->next = client->devices;
-	client->devices = dev;
-	*device = dev;
-	dev = NULL;
-out:
 	pthread_mutex_unlock(&client->lock);
 	free(dev);
 	return err;
+}
+
+/* A device handle that came from elsewhere; it is the object's if this gives 0. */
+int libvdi_client_add_device(struct vdi_client *client, int fd,
+			     struct vdi_client_device **device)
+{
+	int err;
+
+	pthread_mutex_lock(&client->lock);
+	err = device_alloc(client, device);
+	if (!err)
+		device_add(client, *device, fd);
+	pthread_mutex_unlock(&client->lock);
+	return err;
+}
+
+struct vdi_client_device *libvdi_client_device_next(struct vdi_client_device *dev)
+{
+	return dev->next;
+}
+
+struct libvdi_gate *libvdi_client_device_gate(struct vdi_client_device *dev)
+{
+	return &dev->gate;
+}
+
+struct libvdi_area *libvdi_client_device_area(struct vdi_client_device *dev)
+{
+	return &dev->client->area;
+}
+
+/* In a forked child: what threads of the parent were about is undone here. */
+void libvdi_client_device_forked(struct vdi_client_device *dev)
+{
+	unsigned int i;
+
+	libvdi_gate_forked(&dev->gate);
+	pthread_mutex_init(&dev->lock, NULL);
+	list_init(&dev->free);
+	list_init(&dev->kept);
+	for (i = 0; i < dev->nr; i++) {
+		struct block *b = &dev->blocks[i];
+
+		if (b->state == BLOCK_COMPLETING)
+			b->state = BLOCK_OUT;
+		else if (b->state == BLOCK_FETCHING)
+			b->state = BLOCK_FREE;
+		if (b->state == BLOCK_KEPT)
+			list_add(&dev->kept, b);
+		else if (b->state == BLOCK_FREE)
+			list_add(&dev->free, b);
+	}
 }
 
 /* After CLOSE, by the holder of client->lock: nobody is let in any more. */
@@ -315,8 +388,8 @@ int vdi_client_get_command(struct vdi_client_device *device, int64_t timeout_ms,
 	if (err)
 		goto out;
 	if (libvdi_has_buffer(b->command.code))
-		err = vdi_client_buffer(device->client, b->command.offset,
-					&b->command.buffer);
+		err = libvdi_client_buffer(device->client, device->gate.fd,
+					   b->command.offset, &b->command.buffer);
 	/* Close has unmapped the area, and what was found may be the next set's. */
 	if (libvdi_gate_is_shut(&device->gate))
 		err = device->gate.error;

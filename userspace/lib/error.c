@@ -35,6 +35,8 @@ static const struct word errors[] = {
 	{ EPERM, "VD_E_SECURITY", "operation not permitted" },
 	{ ENOENT, "VD_E_INVALID", "no such set, or no such node" },
 	{ EEXIST, "VD_E_PROTOCOL", "a set of this name exists already" },
+	{ EOWNERDEAD, "VD_E_PROTOCOL", "the process that had the handle has ended" },
+	{ EADDRINUSE, "", "the addresses of the buffers are in use in this process" },
 	{ ENODEV, "", "the node is not that of the vdi module" },
 };
 

@@ -21,8 +21,12 @@
  * meant to be served by one thread; calls from several are safe, but share its
  * commands out by chance.  *_free() must be the last call on its object.  The
  * library makes no threads, installs no signal handlers, prints nothing and
- * does not exit.  After fork() the handles belong to the parent: in the child
- * each call of the kernel gives -EIO; *_free() lets go of the child's copy.
+ * does not exit.
+ *
+ * Processes: after fork() the handles belong to the parent: in the child each
+ * call of the kernel gives -EIO, and *_free() lets go of the child's copy; or
+ * *_adopt() makes the child the owner.  From then on the child's end counts, the
+ * parent's no longer, and it is the parent that gets -EIO.
  *
  * Device objects belong to their set.  Close makes them useless, and all
  * addresses of buffers invalid; no thread may touch a buffer any more.
@@ -203,6 +207,28 @@ int vdi_client_close(struct vdi_client *client);
 int vdi_client_stat(const struct vdi_client *client, struct vdi_set_stat *stat,
 		    size_t size);
 
+/*
+ * After fork(), in the child: takes over the set with all devices, or one device
+ * alone.  Buffers keep their addresses: -EADDRINUSE if the child has mapped
+ * something there since the fork; the handles are adopted then, without buffers.
+ * Commands that the parent got and has not completed are the child's to complete.
+ * -EOWNERDEAD: too late, the parent has ended.  No other thread of the parent may
+ * be in a call when it forks.
+ */
+int vdi_client_adopt(struct vdi_client *client);
+int vdi_client_device_adopt(struct vdi_client_device *device);
+
+/*
+ * A new object from a descriptor that another process passed: a set handle, bound
+ * or not, or a device handle alone.  The descriptor belongs to the object if 0 is
+ * returned.  An object of a device handle alone has its configuration, buffers,
+ * state and abort; other calls of the set give -EPROTO.  -ENODEV: it is no such
+ * handle; -EPROTO: it is the server's; -EOWNERDEAD: too late.
+ */
+int vdi_client_new_from_fd(struct vdi_client **client, int fd);
+int vdi_client_new_from_device_fd(struct vdi_client **client,
+				  struct vdi_client_device **device, int fd);
+
 /* For poll(2): POLLOUT = configured, POLLIN = exchange would deliver. */
 int vdi_client_fd(const struct vdi_client *client);
 
@@ -367,6 +393,19 @@ int vdi_server_close(struct vdi_server *server);
 /* State and counters; @stat->reason tells who aborted and why. */
 int vdi_server_stat(const struct vdi_server *server, struct vdi_set_stat *stat,
 		    size_t size);
+
+/*
+ * As vdi_client_adopt() etc.  The buffers of the pool are the child's with the
+ * set.  Who adopts a device alone has no pool and no agent: it uses buffers that
+ * were allocated before, by vdi_server_buffer(), and batch calls for the device,
+ * and nobody else may then collect for it; vdi_server_send_command() gives -EIO.
+ * An object from a descriptor knows no buffers but by vdi_server_buffer().
+ */
+int vdi_server_adopt(struct vdi_server *server);
+int vdi_server_device_adopt(struct vdi_server_device *device);
+int vdi_server_new_from_fd(struct vdi_server **server, int fd);
+int vdi_server_new_from_device_fd(struct vdi_server **server,
+				  struct vdi_server_device **device, int fd);
 
 /* For poll(2): POLLIN = exchange would deliver. */
 int vdi_server_fd(const struct vdi_server *server);

@@ -55,7 +55,10 @@ static char *current_node(void)
 	return path;
 }
 
-/* The only retry after a signal: deadlines are absolute, so nothing is lost. */
+/*
+ * The only retry after a signal: deadlines are absolute, so nothing is lost.
+ * Where a device handle stands in for its set, calls of the set are not allowed.
+ */
 int libvdi_ioctl(int fd, unsigned long request, void *arg)
 {
 	int ret;
@@ -63,7 +66,17 @@ int libvdi_ioctl(int fd, unsigned long request, void *arg)
 	do {
 		ret = ioctl(fd, request, arg);
 	} while (ret < 0 && errno == EINTR);
+	if (ret < 0 && errno == ENOTTY && request != VDI_IOC_GET_INFO &&
+	    request != VDI_IOC_CLOSE && request != VDI_IOC_DEVICE_STATUS)
+		return -EPROTO;
 	return ret < 0 ? -errno : 0;
+}
+
+int libvdi_dup(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return copy < 0 ? -errno : copy;
 }
 
 /*

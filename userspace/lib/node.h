@@ -6,6 +6,7 @@
 #include "libvdi.h"
 
 int libvdi_open_node(void);
+int libvdi_dup(int fd);
 int libvdi_ioctl(int fd, unsigned long request, void *arg);
 uint64_t libvdi_deadline(int64_t timeout_ms);
 

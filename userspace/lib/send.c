@@ -44,6 +44,30 @@ int vdi_server_open_device(struct vdi_server *server, const char *name,
 	return 0;
 }
 
+/* A device handle that came from elsewhere; it is the object's if this gives 0. */
+int libvdi_server_add_device(struct vdi_server *server, int fd,
+			     struct vdi_server_device **device)
+{
+	struct vdi_device_status arg = { .size = sizeof(arg) };
+	struct vdi_server_device *dev;
+	int err = libvdi_ioctl(fd, VDI_IOC_DEVICE_STATUS, &arg);
+
+	if (err)
+		return err;
+	dev = calloc(1, sizeof(*dev));
+	if (!dev)
+		return -ENOMEM;
+	libvdi_gate_init(&dev->gate, fd);
+	dev->server = server;
+	dev->index = arg.out_index;
+	pthread_mutex_lock(&server->lock);
+	dev->next = server->devices;
+	server->devices = dev;
+	pthread_mutex_unlock(&server->lock);
+	*device = dev;
+	return 0;
+}
+
 void libvdi_server_devices_free(struct vdi_server *server)
 {
 	struct vdi_server_device *dev;
@@ -145,7 +169,7 @@ int vdi_server_send_command(struct vdi_server_device *device,
 	command->bytes_transferred = 0;
 	command->out_position = 0;
 
-	err = libvdi_gate_enter(&device->gate);
+	err = device->worker ? -EIO : libvdi_gate_enter(&device->gate);
 	if (!err) {
 		err = submit(device, command);
 		libvdi_gate_leave(&device->gate);

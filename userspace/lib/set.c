@@ -10,26 +10,33 @@
 
 #include "set.h"
 
+/* The object takes @fd over if it gives 0. */
+int libvdi_client_make(struct vdi_client **client, int fd)
+{
+	struct vdi_client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->fd = fd;
+	pthread_mutex_init(&c->lock, NULL);
+	*client = c;
+	return 0;
+}
+
 int vdi_client_new(struct vdi_client **client)
 {
-	struct vdi_client *c;
+	int err, fd;
 
 	if (!client)
 		return -EINVAL;
 	*client = NULL;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	c->fd = libvdi_open_node();
-	if (c->fd < 0) {
-		int err = c->fd;
-
-		free(c);
-		return err;
-	}
-	pthread_mutex_init(&c->lock, NULL);
-	*client = c;
-	return 0;
+	fd = libvdi_open_node();
+	if (fd < 0)
+		return fd;
+	err = libvdi_client_make(client, fd);
+	if (err)
+		close(fd);
+	return err;
 }
 
 /* Nobody else uses @client any more, so no lock: a fork may have left it held. */
@@ -149,7 +156,7 @@ int vdi_client_close(struct vdi_client *client)
 		client->ring_depth = 0;
 	}
 	pthread_mutex_unlock(&client->lock);
-	return err;
+	return err == -ENOTTY ? -EPROTO : err;
 }
 
 int vdi_client_stat(const struct vdi_client *client, struct vdi_set_stat *stat,
@@ -173,29 +180,43 @@ int vdi_client_exchange(struct vdi_client *client,
 	return libvdi_exchange(client->fd, in, nr_in, out, nr_out, timeout_ms, batch);
 }
 
-int vdi_server_new(struct vdi_server **server)
+/* The object takes @fd over if it gives 0. */
+int libvdi_server_make(struct vdi_server **server, int fd)
 {
-	struct vdi_server *s;
+	struct vdi_server *s = calloc(1, sizeof(*s));
 
-	if (!server)
-		return -EINVAL;
-	*server = NULL;
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	s->fd = libvdi_open_node();
-	if (s->fd < 0) {
-		int err = s->fd;
-
-		free(s);
-		return err;
-	}
+	s->fd = fd;
 	pthread_mutex_init(&s->config_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->agent_ended, NULL);
 	s->refs = 1;
 	*server = s;
 	return 0;
+}
+
+/* Of a new object: gives the descriptor back. */
+void libvdi_server_unmake(struct vdi_server *server)
+{
+	libvdi_area_unmap(&server->area);
+	free(server);
+}
+
+int vdi_server_new(struct vdi_server **server)
+{
+	int err, fd;
+
+	if (!server)
+		return -EINVAL;
+	*server = NULL;
+	fd = libvdi_open_node();
+	if (fd < 0)
+		return fd;
+	err = libvdi_server_make(server, fd);
+	if (err)
+		close(fd);
+	return err;
 }
 
 static void server_destroy(struct vdi_server *server)
@@ -349,6 +370,10 @@ int vdi_server_close(struct vdi_server *server)
 	if (server->state == LIBVDI_UNBOUND || server->state == LIBVDI_CLOSED)
 		goto unlock;
 	err = libvdi_ioctl(server->fd, VDI_IOC_CLOSE, &arg);
+	if (err == -ENOTTY) {
+		err = -EPROTO;
+		goto unlock;
+	}
 	/* -EPROTO only reports that devices were open. */
 	if (!err || err == -EPROTO) {
 		server->state = LIBVDI_CLOSED;

@@ -41,6 +41,7 @@ struct libvdi_gate {
 #define LIBVDI_GATE_SHUT	(1U << 31)
 
 void libvdi_gate_init(struct libvdi_gate *gate, int fd);
+void libvdi_gate_forked(struct libvdi_gate *gate);
 int libvdi_gate_enter(struct libvdi_gate *gate);
 void libvdi_gate_leave(struct libvdi_gate *gate);
 void libvdi_gate_shut(struct libvdi_gate *gate, int error);
@@ -140,6 +141,7 @@ struct vdi_server_device {
 	struct vdi_server *server;
 	struct vdi_server_device *next;
 	unsigned int index;
+	bool worker;		/* adopted without its set: no agent is here */
 };
 
 /* Whether the command has a buffer, and a size in bytes. */
@@ -149,6 +151,9 @@ static inline bool libvdi_has_buffer(uint32_t code)
 }
 
 /* set.c */
+int libvdi_client_make(struct vdi_client **client, int fd);
+int libvdi_server_make(struct vdi_server **server, int fd);
+void libvdi_server_unmake(struct vdi_server *server);
 int libvdi_server_state(struct vdi_server *server);
 void libvdi_server_release(struct vdi_server *server);
 void libvdi_server_get(struct vdi_server *server);
@@ -157,9 +162,21 @@ void libvdi_server_put(struct vdi_server *server);
 /* device.c */
 void libvdi_client_devices_shut(struct vdi_client *client);
 void libvdi_client_devices_free(struct vdi_client *client);
+int libvdi_client_add_device(struct vdi_client *client, int fd,
+			     struct vdi_client_device **device);
+struct vdi_client_device *libvdi_client_device_next(struct vdi_client_device *dev);
+struct libvdi_gate *libvdi_client_device_gate(struct vdi_client_device *dev);
+struct libvdi_area *libvdi_client_device_area(struct vdi_client_device *dev);
+void libvdi_client_device_forked(struct vdi_client_device *dev);
+
+/* buffer.c */
+int libvdi_client_buffer(struct vdi_client *client, int fd, uint64_t offset,
+			 void **buffer);
 
 /* send.c */
 void libvdi_server_devices_free(struct vdi_server *server);
+int libvdi_server_add_device(struct vdi_server *server, int fd,
+			     struct vdi_server_device **device);
 
 /* agent.c */
 int libvdi_sent_add(struct vdi_server *server, struct vdi_server_command *command,
