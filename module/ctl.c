@@ -233,10 +233,12 @@ static int vdi_ioc_list(struct vdi_call *call, void *p)
 	return min(ret, 0);
 }
 
-/* For STAT_NAME and ABORT_NAME */
+/* For STAT_NAME, which also finds who held the name last, and ABORT_NAME */
 static struct vdi_set *vdi_ctl_lookup(struct vdi_call *call,
-				      const char *instance, const char *name)
+				      const char *instance, const char *name,
+				      bool last)
 {
+	struct user_namespace *ns = call->handle->name_ns;
 	struct vdi_set *set;
 	int ret;
 
@@ -245,7 +247,8 @@ static struct vdi_set *vdi_ctl_lookup(struct vdi_call *call,
 	ret = vdi_name_check(name) ?: vdi_name_check_instance(instance);
 	if (ret)
 		return ERR_PTR(ret);
-	set = vdi_name_get_unless_dead(call->handle->name_ns, instance, name);
+	set = last ? vdi_name_get_last(ns, instance, name) :
+		     vdi_name_get_unless_dead(ns, instance, name);
 	if (!set)
 		return ERR_PTR(-ENOENT);
 	if (!vdi_name_may_see(set)) {
@@ -258,7 +261,8 @@ static struct vdi_set *vdi_ctl_lookup(struct vdi_call *call,
 static int vdi_ioc_stat_name(struct vdi_call *call, void *p)
 {
 	struct vdi_stat_name *arg = p;
-	struct vdi_set *set = vdi_ctl_lookup(call, arg->instance, arg->name);
+	struct vdi_set *set = vdi_ctl_lookup(call, arg->instance, arg->name,
+					     true);
 
 	if (IS_ERR(set))
 		return PTR_ERR(set);
@@ -280,7 +284,7 @@ static int vdi_ioc_abort_name(struct vdi_call *call, void *p)
 
 	if (!call->set && vdi_name_check_text(arg->text))
 		return -EINVAL;
-	set = vdi_ctl_lookup(call, arg->instance, arg->name);
+	set = vdi_ctl_lookup(call, arg->instance, arg->name, false);
 	if (IS_ERR(set))
 		return PTR_ERR(set);
 	strscpy(cause.text, arg->text, sizeof(cause.text));

@@ -3,8 +3,9 @@
  * Names of sets: what a name may look like, (user namespace, instance, name)
  * -> set, and who may open or see a set by its name.
  *
- * The list holds no reference on a set: abort, or the primary client's close,
- * takes the entry out while the set is still referenced.
+ * The list holds no reference on a set.  Abort, or the primary client's close,
+ * frees the name, so that it can be another's; the set itself can still be
+ * looked at until it is freed, lest the reason of an abort go with the name.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -18,7 +19,7 @@
 #include "set.h"
 
 static DEFINE_SPINLOCK(names_lock);
-static LIST_HEAD(names);	/* oldest first, so by id */
+static LIST_HEAD(sets);		/* all of them, oldest first, so by id */
 static unsigned int nr_names;
 
 /*
@@ -103,15 +104,22 @@ int vdi_name_check_text(const char *text)
 	return vdi_name_valid(text, VDI_TEXT_SIZE, true) ? 0 : -EINVAL;
 }
 
+static bool vdi_name_is(const struct vdi_set *set, struct user_namespace *ns,
+			const char *instance, const char *name)
+{
+	return set->user_ns == ns && !strcmp(set->instance, instance) &&
+	       !strcmp(set->name, name);
+}
+
+/* The set that holds the name */
 static struct vdi_set *vdi_name_find(struct user_namespace *ns,
 				     const char *instance, const char *name)
 {
 	struct vdi_set *set;
 
 	lockdep_assert_held(&names_lock);
-	list_for_each_entry(set, &names, name_node)
-		if (set->user_ns == ns && !strcmp(set->instance, instance) &&
-		    !strcmp(set->name, name))
+	list_for_each_entry(set, &sets, name_node)
+		if (set->named && vdi_name_is(set, ns, instance, name))
 			return set;
 	return NULL;
 }
@@ -132,7 +140,8 @@ int vdi_name_reserve(struct vdi_set *set)
 		ret = -EEXIST;
 	} else {
 		set->id = ++last_id;
-		list_add_tail(&set->name_node, &names);
+		set->named = true;
+		list_add_tail(&set->name_node, &sets);
 		nr_names++;
 	}
 	spin_unlock(&names_lock);
@@ -146,7 +155,7 @@ int vdi_name_reserve(struct vdi_set *set)
 void vdi_name_publish(struct vdi_set *set)
 {
 	spin_lock(&names_lock);
-	set->published = !list_empty(&set->name_node);
+	set->published = set->named;
 	spin_unlock(&names_lock);
 }
 
@@ -159,16 +168,25 @@ void vdi_name_publish(struct vdi_set *set)
 void vdi_name_unpublish(struct vdi_set *set)
 {
 	spin_lock(&names_lock);
-	if (!list_empty(&set->name_node)) {
-		list_del_init(&set->name_node);
-		nr_names--;
-	}
-	set->published = false;
+	nr_names -= set->named;
+	set->named = false;
 	spin_unlock(&names_lock);
 }
 
 /**
- * vdi_name_get_unless_dead() - Look a set up by its name
+ * vdi_name_remove() - Nobody finds the set any more in whatever way
+ * @set: the set, about to be freed
+ */
+void vdi_name_remove(struct vdi_set *set)
+{
+	vdi_name_unpublish(set);
+	spin_lock(&names_lock);
+	list_del_init(&set->name_node);
+	spin_unlock(&names_lock);
+}
+
+/**
+ * vdi_name_get_unless_dead() - Look up the set that holds a name
  * @ns: user namespace
  * @instance: instance name
  * @name: name
@@ -189,6 +207,31 @@ struct vdi_set *vdi_name_get_unless_dead(struct user_namespace *ns,
 }
 
 /**
+ * vdi_name_get_last() - Look up the set that holds a name, or held it last
+ * @ns: user namespace
+ * @instance: instance name
+ * @name: name
+ *
+ * Return: the set with a reference, or NULL.
+ */
+struct vdi_set *vdi_name_get_last(struct user_namespace *ns,
+				  const char *instance, const char *name)
+{
+	struct vdi_set *set;
+
+	spin_lock(&names_lock);
+	/* Who holds it came after all who held it */
+	list_for_each_entry_reverse(set, &sets, name_node)
+		if (set->published && vdi_name_is(set, ns, instance, name) &&
+		    kref_get_unless_zero(&set->kref))
+			goto found;
+	set = NULL;
+found:
+	spin_unlock(&names_lock);
+	return set;
+}
+
+/**
  * vdi_name_next_unless_dead() - The next set in the order of ids
  * @ns: user namespace
  * @after: id of the last one
@@ -200,7 +243,7 @@ struct vdi_set *vdi_name_next_unless_dead(struct user_namespace *ns, u64 after)
 	struct vdi_set *set;
 
 	spin_lock(&names_lock);
-	list_for_each_entry(set, &names, name_node)
+	list_for_each_entry(set, &sets, name_node)
 		if (set->id > after && set->user_ns == ns && set->published &&
 		    kref_get_unless_zero(&set->kref))
 			goto found;

@@ -13,6 +13,9 @@ int vdi_name_check_text(const char *text);
 int vdi_name_reserve(struct vdi_set *set);
 void vdi_name_publish(struct vdi_set *set);
 void vdi_name_unpublish(struct vdi_set *set);
+void vdi_name_remove(struct vdi_set *set);
+struct vdi_set *vdi_name_get_last(struct user_namespace *ns,
+				  const char *instance, const char *name);
 struct vdi_set *vdi_name_get_unless_dead(struct user_namespace *ns,
 					 const char *instance,
 					 const char *name) __must_check;

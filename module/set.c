@@ -204,7 +204,7 @@ static void vdi_set_destroy(struct kref *kref)
 	struct vdi_device *dev;
 	int side;
 
-	vdi_name_unpublish(set);
+	vdi_name_remove(set);
 	cancel_delayed_work_sync(&set->stall_work);
 	/* What the server never collected */
 	vdi_set_for_each_device(set, dev)

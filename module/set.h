@@ -115,8 +115,10 @@ struct vdi_stats {
  * @ring_depth: slots of each device (invariant)
  * @stall_ns: how long the client may take, 0 for ever (invariant)
  * @created_ns: when (invariant)
- * @name_node: in the list of names (protected by the names lock)
- * @published: lookups find the set (protected by the names lock)
+ * @name_node: in the list of sets (protected by the names lock)
+ * @named: the name is this set's (protected by the names lock)
+ * @published: lookups find the set, to open it while it is @named (protected by
+ *	the names lock)
  * @state: VDI_STATE_*, changed by state.c only (protected by @lock)
  * @config: as known so far (protected by @lock)
  * @cause: why aborted, valid in that state (protected by @lock)
@@ -158,6 +160,7 @@ struct vdi_set {
 	u64 created_ns;
 
 	struct list_head name_node;
+	bool named;
 	bool published;
 
 	u32 state;

@@ -100,8 +100,9 @@ moved() {
 	[ "$(field "$1" '.bytes_written + .bytes_read')" -gt "$2" ]
 }
 
+# A set that is not over; one that is can be seen until its last handle goes.
 there_is() {
-	vdi stat "$1" >/dev/null
+	vdi stat "$1" | grep -qE '^state +(configurable|connected|configuring|initializing|active)'
 }
 
 # The process that `timeout` in front of a command has started

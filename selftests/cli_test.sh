@@ -418,6 +418,27 @@ test_progress() {
 	grep -qE '^vdi: .*[KM]iB/s.*1 stripe' recv.err && ! grep -qE '%|ETA' recv.err
 }
 
+# Who aborted it and why can be read by a third party while the survivor lives.
+test_reason_in_stat() {
+	start recv vdi recv rt file
+	local recv=$pid put client
+	until_true there_is rt || return 1
+	mkfifo fifo
+	exec 9<>fifo
+	start_in fifo put vdi put rt
+	put=$(child_of "$pid")
+	until_true state_is rt active || return 1
+	client=$(child_of "$recv")
+	kill -STOP "$client" && kill -KILL "$put" && until_true state_is rt aborted || return 1
+	vdi stat rt >shown && grep -qE "^aborted +.*SERVER_DIED.*pid $put, uid 0" shown ||
+		fail "$(cat shown)" || return 1
+	[ "$(field rt '.abort.reason + " " + .abort.side + " " + (.abort.pid | tostring)')" = \
+		"SERVER_DIED server $put" ] || return 1
+	vdi list | grep -qE '^aborted .* rt$' || return 1
+	kill -CONT "$client" && ended 4 recv "$recv" && exec 9>&- || return 1
+	run 1 vdi stat rt && line "there is no such set"
+}
+
 test_broken_stdout() {
 	random 5000000 >in
 	backup_stdin in file || return 1

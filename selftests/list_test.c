@@ -196,7 +196,53 @@ TEST_F(pair, stat_name_of_ended_set)
 	EXPECT_EQ(VDI_STATE_TERMINATED, n.out_stat.state);
 	EXPECT_EQ(1, n.out_stat.closed_devices);
 	ASSERT_EQ(0, vt_close(self->client));
+	/* the name is free, the set is seen while the server has a handle */
+	EXPECT_EQ(ENOENT, vt_open(vt_open_node(), self->name));
+	EXPECT_OK(fd, VDI_IOC_STAT_NAME, &n);
+	EXPECT_EQ(VDI_STATE_TERMINATED, n.out_stat.state);
+	ASSERT_EQ(0, close(self->server));
 	EXPECT_EQ(ENOENT, vt_call(fd, VDI_IOC_STAT_NAME, &n));
+}
+
+/* Who aborted it and why can be read by others until the last handle goes. */
+TEST_F(pair, reason_outlives_the_name)
+{
+	struct vdi_abort a = VT_INIT(vdi_abort, .code = 9, .text = "tape is on fire");
+	struct vdi_stat_name n = VT_INIT(vdi_stat_name);
+	struct vdi_set_stat sets[3];
+	struct vdi_list l = list_args(sets, 3, ENTRY);
+	int fd = vt_open_node(), again = vt_open_node();
+	uint64_t id;
+
+	strcpy(n.name, self->name);
+	ASSERT_OK(self->client, VDI_IOC_ABORT, &a);
+	ASSERT_EQ(0, vt_close(self->client));
+	ASSERT_OK(fd, VDI_IOC_STAT_NAME, &n);
+	EXPECT_EQ(VDI_STATE_ABORTED, n.out_stat.state);
+	EXPECT_EQ(VDI_REASON_SIGNALLED, n.out_stat.reason.reason);
+	EXPECT_EQ(9, n.out_stat.reason.code);
+	EXPECT_EQ(getpid(), n.out_stat.reason.who.pid);
+	EXPECT_STREQ("tape is on fire", n.out_stat.reason.text);
+	id = n.out_stat.id;
+	/* the name is another's now, and means that one */
+	ASSERT_EQ(0, vt_create(again, self->name, 1));
+	ASSERT_OK(fd, VDI_IOC_STAT_NAME, &n);
+	EXPECT_EQ(VDI_STATE_CONFIGURABLE, n.out_stat.state);
+	EXPECT_LT(id, n.out_stat.id);
+	ASSERT_OK(fd, VDI_IOC_LIST, &l);
+	ASSERT_EQ(2, l.out_sets);
+	EXPECT_EQ(id, sets[0].id);
+	EXPECT_EQ(VDI_STATE_ABORTED, sets[0].state);
+	EXPECT_EQ(n.out_stat.id, sets[1].id);
+	/* without that one it is the last one again; then nothing is left */
+	ASSERT_EQ(0, vt_close(again));
+	ASSERT_OK(fd, VDI_IOC_STAT_NAME, &n);
+	EXPECT_EQ(id, n.out_stat.id);
+	ASSERT_EQ(0, close(self->server));
+	EXPECT_EQ(ENOENT, vt_call(fd, VDI_IOC_STAT_NAME, &n));
+	l = list_args(sets, 3, ENTRY);
+	ASSERT_OK(fd, VDI_IOC_LIST, &l);
+	EXPECT_EQ(0, l.out_sets);
 }
 
 /* ABORT_NAME */

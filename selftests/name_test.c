@@ -364,7 +364,9 @@ TEST_F(names, abort_by_name_of_own_set)
 	EXPECT_EQ(VDI_ROLE_NONE, s.out_stat.reason.who.role);
 	/* an aborted set has no name any more */
 	EXPECT_EQ(ENOENT, vt_run_as(VT_ALICE, VT_ALICE, aborts, self->name));
-	EXPECT_EQ(ENOENT, vt_run_as(VT_ALICE, VT_ALICE, stats, self->name));
+	/* but can be looked at, by those who could before */
+	EXPECT_EQ(0, vt_run_as(VT_ALICE, VT_ALICE, stats, self->name));
+	EXPECT_EQ(EPERM, vt_run_as(VT_EVE, VT_EVE, stats, self->name));
 	EXPECT_EQ(0, end_alice(&alice));
 }
 

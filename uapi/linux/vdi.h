@@ -879,9 +879,10 @@ struct vdi_adopt {
  * @out_sets: how many were written
  * @out_more: how many more there are
  *
- * The sets that have a name in the user namespace of this file and that the
- * caller may see: created or served by its user, or all with CAP_SYS_ADMIN
- * there.  On an unbound set handle.
+ * The sets of the user namespace of this file that the caller may see: created
+ * or served by its user, or all with CAP_SYS_ADMIN there.  Also those that are
+ * aborted or closed, whose name may be another's by now, until their last handle
+ * goes.  On an unbound set handle.
  *
  * Return: 0, or
  *
@@ -907,7 +908,9 @@ struct vdi_list {
  * @instance: its instance, may be empty
  * @out_stat: state, parties and counters of the set
  *
- * STATUS of a set by its name, on an unbound set handle.
+ * STATUS of the set that has this name or, if none has, of the one that had it
+ * last and of which a handle is still open: so the reason of an abort can be
+ * read by others too.  On an unbound set handle.
  *
  * Return: 0, or
  *
