@@ -425,6 +425,22 @@ static struct block *claim(struct vdi_client_device *dev,
 	return b;
 }
 
+/* A token that is none: what the state forbids is answered before that. */
+static int refuse_token(struct vdi_client_device *dev)
+{
+	struct vdi_device_status arg = { .size = sizeof(arg) };
+	struct vdi_set_stat stat;
+	int err = libvdi_ioctl(dev->gate.fd, VDI_IOC_DEVICE_STATUS, &arg);
+
+	if (!err)
+		err = libvdi_stat(dev->client->fd, &stat, sizeof(stat));
+	if (err)
+		return err;
+	if (stat.state == VDI_STATE_ABORTED)
+		return -ECANCELED;
+	return arg.out_state == VDI_DEVICE_CLOSED ? -EPROTO : -EINVAL;
+}
+
 int vdi_client_complete_command(struct vdi_client_device *device,
 				const struct vdi_client_command *command,
 				uint32_t code, uint32_t bytes, int64_t position)
@@ -441,7 +457,7 @@ int vdi_client_complete_command(struct vdi_client_device *device,
 		return err;
 	b = claim(device, command);
 	if (!b) {
-		err = -EINVAL;
+		err = refuse_token(device);
 		goto out;
 	}
 	wire.id = b->id;
