@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * OPEN_DEVICE on both sides, CLOSE_DEVICE, DEVICE_STATUS and the table of a
- * device's states (spec 2.4).  Commands themselves are command_test's, names
- * that a client uses before the server provisional_test's, limits of users
+ * OPEN_DEVICE on both sides, CLOSE_DEVICE and DEVICE_STATUS.  The table of a
+ * device's states is device_table_test's, commands themselves are command_test's,
+ * names that a client uses before the server provisional_test's, limits of users
  * limit_test's.
  */
 #include "names.h"

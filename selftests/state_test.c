@@ -2,9 +2,10 @@
 /*
  * The transition tables of the specification, restated from its sections 2.2
  * and 2.3 with the decisions of 2.6 and of design.md section 4, each cell a
- * test of its own.  The table of devices, 2.4, is device_test's; the cells that
- * are libvdi's (QueryAvailableBuffers, ExecuteCompletionAgent, AllocateBuffer,
- * FreeBuffer, and RequestBuffers while Configurable) are lib_test's.
+ * test of its own.  The table of devices, 2.4, is device_table_test's; the cells
+ * that are libvdi's (QueryAvailableBuffers, ExecuteCompletionAgent,
+ * AllocateBuffer, FreeBuffer, and RequestBuffers while Configurable) are in
+ * lib_table_test.c, with all the others through libvdi.
  */
 #include "child.h"
 
