@@ -8,8 +8,16 @@
 
 #include "set.h"
 
-#define HANDLE_SHIFT	9	/* data zones are aligned to a block, 512 at least */
-#define HANDLE_MAX	0x7fffffffU
+/*
+ * A handle of 31 bits: the number of 512 bytes (data zones are aligned to a
+ * block, which is that at least), and the mark of the set, never 0, so that a
+ * handle of another set is known.  Beyond the first GiB, which is more than the
+ * kernel gives by default, there is no room for a mark.
+ */
+#define HANDLE_SHIFT	9
+#define HANDLE_LARGE	(1U << 30)
+#define HANDLE_BITS	21
+#define HANDLE_MARKS	((1U << 9) - 1)
 
 /* All that can fail comes before the kernel makes the memory. */
 static int prepare(struct libvdi_pool *pool, uint64_t *size,
@@ -258,8 +266,9 @@ int libvdi_client_buffer(struct vdi_client *client, int fd, uint64_t offset, voi
 		pthread_mutex_unlock(&client->lock);
 		addr = libvdi_area_addr(&client->area, offset, 1);
 	}
+	/* A set that is not configured has no buffers. */
 	if (!addr)
-		return err ? err : -EINVAL;
+		return err && err != -ETIMEDOUT ? err : -EINVAL;
 	*buffer = addr;
 	return 0;
 }
@@ -279,7 +288,11 @@ int vdi_client_buffer_offset(struct vdi_client *client, const void *buffer,
 	return libvdi_area_offset(&client->area, buffer, offset);
 }
 
-/* 0 is not a handle, lest a program takes it for none. */
+static uint32_t handle_mark(const struct vdi_set_stat *stat)
+{
+	return (uint32_t)(stat->id % HANDLE_MARKS + 1) << HANDLE_BITS;
+}
+
 int vdi_client_get_buffer_handle(struct vdi_client *client, const void *buffer,
 				 uint32_t *handle)
 {
@@ -294,20 +307,38 @@ int vdi_client_get_buffer_handle(struct vdi_client *client, const void *buffer,
 		err = libvdi_area_offset(&client->area, buffer, &offset);
 	if (err)
 		return err;
-	if (offset & ((1U << HANDLE_SHIFT) - 1) ||
-	    offset >> HANDLE_SHIFT >= HANDLE_MAX)
+	if (offset & ((1U << HANDLE_SHIFT) - 1))
 		return -EINVAL;
-	*handle = (uint32_t)(offset >> HANDLE_SHIFT) + 1;
+	offset >>= HANDLE_SHIFT;
+	if (offset < 1U << HANDLE_BITS)
+		*handle = handle_mark(&stat) | (uint32_t)offset;
+	else if (offset < HANDLE_LARGE)
+		*handle = HANDLE_LARGE | (uint32_t)offset;
+	else
+		return -EINVAL;
 	return 0;
 }
 
 int vdi_client_map_buffer_handle(struct vdi_client *client, uint32_t handle,
 				 void **buffer)
 {
+	struct vdi_set_stat stat;
+	uint64_t offset;
+	int err;
+
 	if (!client || !buffer)
 		return -EINVAL;
-	if (!handle || handle > HANDLE_MAX)
-		return -EINVAL;
-	return vdi_client_buffer(client, (uint64_t)(handle - 1) << HANDLE_SHIFT,
-				 buffer);
+	err = libvdi_stat(client->fd, &stat, sizeof(stat));
+	if (err)
+		return err;
+	if (handle & HANDLE_LARGE) {
+		offset = handle ^ HANDLE_LARGE;
+		if (offset < 1U << HANDLE_BITS || offset >= HANDLE_LARGE)
+			return -EINVAL;
+	} else {
+		offset = handle ^ handle_mark(&stat);
+		if (offset >= 1U << HANDLE_BITS)
+			return -EINVAL;
+	}
+	return vdi_client_buffer(client, offset << HANDLE_SHIFT, buffer);
 }

@@ -234,7 +234,8 @@ int vdi_client_fd(const struct vdi_client *client);
 
 /*
  * GetBufferHandle, MapBufferHandle (3.7, 3.8): names a buffer of a Read or Write
- * to another process that has the set open.  A handle fits in 31 bits.
+ * to another process that has the set open.  A handle fits in 31 bits and is
+ * refused in another set.
  */
 int vdi_client_get_buffer_handle(struct vdi_client *client, const void *buffer,
 				 uint32_t *handle);
