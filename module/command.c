@@ -224,11 +224,13 @@ int vdi_command_complete_locked(struct vdi_device *dev,
 	if (c->kind || c->__reserved)
 		return -EINVAL;
 	slot = vdi_command_taken(dev, c->id, &index);
-	if (!slot)
+	/* Counted, so that the server can find a client that answers twice */
+	if (!slot || (vdi_command_moves_data(slot->code) &&
+		      c->result > slot->length)) {
+		dev->refused++;
 		return -EINVAL;
+	}
 	if (vdi_command_moves_data(slot->code)) {
-		if (c->result > slot->length)
-			return -EINVAL;
 		result = c->result;
 		if (slot->code == VDI_CMD_READ)
 			dev->bytes_read += result;

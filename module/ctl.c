@@ -364,7 +364,7 @@ static const struct vdi_ioctl vdi_device_ioctls[] = {
 	VDI_OP(CLOSE_DEVICE, vdi_ioc_close_device, vdi_close_device, flags, 0,
 	       0, 0),
 	VDI_OP(DEVICE_STATUS, vdi_ioc_device_status, vdi_device_status,
-	       out_name, 0, offsetof(struct vdi_device_status, __reserved),
+	       out_name, 0, 0,
 	       offsetof(struct vdi_device_status, out_index)),
 };
 

@@ -326,6 +326,7 @@ void vdi_device_status(struct vdi_handle *handle, struct vdi_set *set,
 	arg->out_queued = dev->queued.count;
 	arg->out_taken = dev->taken;
 	arg->out_done = dev->done.count;
+	arg->out_refused = dev->refused;
 	arg->out_commands = dev->commands;
 	arg->out_completions = dev->completions;
 	arg->out_errors = dev->errors;

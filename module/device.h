@@ -86,6 +86,7 @@ struct vdi_fifo {
  * @errors: likewise
  * @bytes_written: likewise
  * @bytes_read: likewise
+ * @refused: completions that were not accepted, see struct vdi_device_status
  * @name: its name
  */
 struct vdi_device {
@@ -108,6 +109,7 @@ struct vdi_device {
 	u64 errors;
 	u64 bytes_written;
 	u64 bytes_read;
+	u32 refused;
 	char name[VDI_NAME_SIZE];
 };
 

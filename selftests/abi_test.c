@@ -91,8 +91,7 @@ static const struct call calls[] = {
 	CALL(STAT_NAME, vdi_stat_name, SET, 0, NONE),
 	CALL(ABORT_NAME, vdi_abort_name, SET, 0, offsetof(struct vdi_abort_name, __reserved)),
 	CALL(CLOSE_DEVICE, vdi_close_device, DEVICE, 0, NONE),
-	CALL(DEVICE_STATUS, vdi_device_status, DEVICE, 0,
-	     offsetof(struct vdi_device_status, __reserved)),
+	CALL(DEVICE_STATUS, vdi_device_status, DEVICE, 0, NONE),
 };
 
 #define PAGE	4096

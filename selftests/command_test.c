@@ -180,6 +180,22 @@ TEST_F(command, id_stale_EINVAL)
 	}
 }
 
+/* The server can find a client that answers twice, or more than was asked. */
+TEST_F(command, refused_are_counted)
+{
+	struct vdi_device_status s = VT_INIT(vdi_device_status);
+
+	EXPECT_EQ(EINVAL, vt_complete(self->client, 1, self->got.id, 0, 4097));
+	EXPECT_EQ(EINVAL, vt_complete(self->client, 1, self->got.id ^ 1, 0, 0));
+	ASSERT_OK(self->server, VDI_IOC_DEVICE_STATUS, &s);
+	EXPECT_EQ(2, s.out_refused);
+	ASSERT_EQ(0, vt_complete(self->client, 1, self->got.id, 0, 4096));
+	EXPECT_EQ(EINVAL, vt_complete(self->client, 1, self->got.id, 0, 4096));
+	ASSERT_OK(self->server, VDI_IOC_DEVICE_STATUS, &s);
+	EXPECT_EQ(3, s.out_refused);
+	EXPECT_EQ(1, s.out_completions);
+}
+
 /* A command that still waits has no id yet, even for who guesses it. */
 TEST_F(command, id_not_delivered_EINVAL)
 {

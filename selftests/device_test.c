@@ -409,13 +409,13 @@ TEST_F(device, device_status_counts)
 	ASSERT_EQ(0, vt_get(c, &cmd, 0));
 	ASSERT_EQ(0, vt_collect(s, &done, 0));
 	memset((char *)&d + 8, VT_POISON, sizeof(d) - 8);
-	d.__reserved = 0;
 	ASSERT_OK(s, VDI_IOC_DEVICE_STATUS, &d);
 	EXPECT_EQ(self->n - 1, d.out_index);
 	EXPECT_EQ(VDI_DEVICE_ACTIVE, d.out_state);
 	EXPECT_EQ(2, d.out_queued);
 	EXPECT_EQ(1, d.out_taken);
 	EXPECT_EQ(1, d.out_done);
+	EXPECT_EQ(0, d.out_refused);
 	EXPECT_EQ(5, d.out_commands);
 	EXPECT_EQ(2, d.out_completions);
 	EXPECT_EQ(0, d.out_errors);

@@ -254,7 +254,7 @@ AT(vdi_device_status, out_state, 12);
 AT(vdi_device_status, out_queued, 16);
 AT(vdi_device_status, out_taken, 20);
 AT(vdi_device_status, out_done, 24);
-AT(vdi_device_status, __reserved, 28);
+AT(vdi_device_status, out_refused, 28);
 AT(vdi_device_status, out_commands, 32);
 AT(vdi_device_status, out_completions, 40);
 AT(vdi_device_status, out_errors, 48);

@@ -987,7 +987,8 @@ struct vdi_close_device {
  * @out_queued: commands that wait for the client
  * @out_taken: commands that the client has
  * @out_done: completions that wait for the server
- * @__reserved: Must be 0
+ * @out_refused: completions by the client that gave EINVAL for the id or the
+ *	bytes: of a command that was completed already, or never was
  * @out_commands: commands accepted
  * @out_completions: commands completed by the client
  * @out_errors: completions with a code other than success
@@ -1007,7 +1008,7 @@ struct vdi_device_status {
 	__u32 out_queued;
 	__u32 out_taken;
 	__u32 out_done;
-	__u32 __reserved;
+	__u32 out_refused;
 	__aligned_u64 out_commands;
 	__aligned_u64 out_completions;
 	__aligned_u64 out_errors;
