@@ -250,6 +250,7 @@ TEST_F(lib, write_and_read)
 
 TEST_F(lib, complete_twice_EINVAL)
 {
+	struct vdi_device_status status = { .size = sizeof(status) };
 	const struct vdi_client_command *c, *d;
 	struct lib_call call[2] = {};
 
@@ -263,6 +264,9 @@ TEST_F(lib, complete_twice_EINVAL)
 	EXPECT_EQ(-EINVAL, vdi_client_complete_command(self->l.cdev[0], d, 0, 0, 0));
 	ASSERT_TRUE(lib_called(&call[1]));
 	EXPECT_EQ(0, atomic_load(&call[0].calls));
+	/* the server can see it */
+	ASSERT_EQ(0, vdi_server_device_status(self->l.sdev[0], &status));
+	EXPECT_EQ(1, status.out_refused);
 	EXPECT_EQ(0, vdi_client_complete_command(self->l.cdev[0], c, 0, 0, 0));
 	ASSERT_TRUE(lib_called(&call[0]));
 }

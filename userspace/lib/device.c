@@ -406,9 +406,13 @@ out:
 	return err;
 }
 
-/* The block that @command is part of, now being completed, or NULL. */
+/*
+ * The block that @command is part of, now being completed, or NULL.  @wire gets
+ * its id, or the one of the command that it had before, 0 if there is none.
+ */
 static struct block *claim(struct vdi_client_device *dev,
-			   const struct vdi_client_command *command)
+			   const struct vdi_client_command *command,
+			   struct vdi_completion *wire)
 {
 	uintptr_t at = (uintptr_t)command - (uintptr_t)dev->blocks;
 	struct block *b;
@@ -417,6 +421,10 @@ static struct block *claim(struct vdi_client_device *dev,
 		return NULL;
 	b = &dev->blocks[at / sizeof(*b)];
 	pthread_mutex_lock(&dev->lock);
+	if (b->state == BLOCK_OUT || b->state == BLOCK_FREE) {
+		wire->id = b->id;
+		wire->device = b->device;
+	}
 	if (b->state == BLOCK_OUT)
 		b->state = BLOCK_COMPLETING;
 	else
@@ -433,7 +441,7 @@ static int refuse_token(struct vdi_client_device *dev)
 	int err = libvdi_ioctl(dev->gate.fd, VDI_IOC_DEVICE_STATUS, &arg);
 
 	if (!err)
-		err = libvdi_stat(dev->client->fd, &stat, sizeof(stat));
+		err = libvdi_stat(dev->gate.fd, &stat, sizeof(stat));
 	if (err)
 		return err;
 	if (stat.state == VDI_STATE_ABORTED)
@@ -455,13 +463,14 @@ int vdi_client_complete_command(struct vdi_client_device *device,
 	err = libvdi_gate_enter(&device->gate);
 	if (err)
 		return err;
-	b = claim(device, command);
+	b = claim(device, command, &wire);
 	if (!b) {
+		/* The kernel refuses it too, but counts it: the server can see it. */
+		if (wire.id)
+			libvdi_exchange(device->gate.fd, &wire, 1, NULL, 0, 0, &batch);
 		err = refuse_token(device);
 		goto out;
 	}
-	wire.id = b->id;
-	wire.device = b->device;
 	if (libvdi_has_buffer(b->command.code))
 		wire.result = bytes;
 	else if (b->command.code == VDI_CMD_GET_POSITION ||
