@@ -28,5 +28,6 @@ int verb_get(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_stat(int argc, char **argv);
 int verb_abort(int argc, char **argv);
+int verb_selftest(int argc, char **argv);
 
 #endif /* VDI_CLI_H */

@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
 	{ "list", verb_list, "", "show the sets there are" },
 	{ "stat", verb_stat, "NAME", "show one set" },
 	{ "abort", verb_abort, "NAME", "end a set, for both sides" },
+	{ "selftest", verb_selftest, "COMMAND...", "test a client program" },
 };
 
 static int main_help(void)
@@ -41,7 +42,7 @@ static int main_help(void)
 	     "Backups of live databases through the Virtual Device Interface, "
 	     VDI_DEVICE_NODE ".\n");
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		printf("  vdi %-7s %-18s  %s\n", verbs[i].name, verbs[i].arguments,
+		printf("  vdi %-8s %-18s  %s\n", verbs[i].name, verbs[i].arguments,
 		       verbs[i].summary);
 	puts("\n"
 	     "vdi VERB --help explains one verb, vdi(1) all of them.\n"
