@@ -36,7 +36,7 @@ struct client {
 	struct client_thread *threads;
 	atomic_uint_least64_t bytes;
 	atomic_int_least64_t active_ms;		/* when something last happened */
-	atomic_bool failed;			/* a command got an error from us */
+	atomic_bool failed;			/* a command failed here */
 	atomic_int code;			/* of the first error, 0 if there is none */
 	atomic_bool configured;
 	bool ended;
@@ -116,40 +116,64 @@ static void client_device_end(struct client_thread *thread, int ret)
 	vdi_client_abort(client->client, 0, vdi_strerror(ret));
 }
 
-static uint32_t client_command(struct client_thread *thread, const struct vdi_command *command,
-			       uint32_t *bytes)
+static void client_command(struct client_thread *thread, const struct vdi_command *command,
+			   struct vdi_completion *done)
 {
+	bool moves = command->code == VDI_CMD_READ || command->code == VDI_CMD_WRITE;
 	struct client *client = thread->client;
+	struct client_answer answer = { };
 	void *buffer = NULL;
-	uint32_t code;
 
-	*bytes = 0;
+	*done = (struct vdi_completion) { .device = command->device, .id = command->id };
 	if (command->code == VDI_CMD_CLEAR_ERROR)
-		return VDI_CODE_SUCCESS;	/* the next command will fail again */
-	if ((command->code == VDI_CMD_READ || command->code == VDI_CMD_WRITE) &&
-	    vdi_client_buffer(client->client, command->offset, &buffer))
-		return VDI_CODE_IO_DEVICE;
-	code = client->job->command(client->job->ctx, thread->index, command, buffer, bytes);
-	atomic_fetch_add(&client->bytes, *bytes);
-	return code;
+		return;			/* after a failure the next command will fail again */
+	if (moves && vdi_client_buffer(client->client, command->offset, &buffer)) {
+		done->code = VDI_CODE_IO_DEVICE;
+		return;
+	}
+	client->job->command(client->job->ctx, thread->index, command, buffer, &answer);
+	if (command->code == (client->job->read ? VDI_CMD_READ : VDI_CMD_WRITE))
+		atomic_fetch_add(&client->bytes, answer.bytes);
+	if (answer.failed) {
+		/* what the engine makes of it is no news */
+		client_fail_first(client, EXIT_FAILED);
+		atomic_store(&client->failed, true);
+	}
+	done->code = answer.code;
+	done->result = moves ? answer.bytes : answer.position;
 }
 
-/* Each command is answered as soon as it is done; the next ones come with the answer. */
+/*
+ * How many commands are fetched at once.  One, where a command may stop before
+ * its end, at a filemark or at the end of a medium: what was asked ahead must
+ * not go on from there, and the kernel keeps what was not fetched.
+ */
+static unsigned int client_ahead(const struct client *client)
+{
+	const unsigned int stops = VDI_FEAT_REMOVABLE | VDI_FEAT_FILE_MARKS;
+
+	return client->options->features & stops ? 1 : CLIENT_COMMANDS;
+}
+
+/*
+ * Each command is answered as soon as it is done; the next ones come with the
+ * answer.
+ */
 static int client_serve(struct client_thread *thread)
 {
 	struct vdi_command commands[CLIENT_COMMANDS];
 	struct client *client = thread->client;
+	unsigned int ahead = client_ahead(client);
 	struct vdi_completion done;
 	unsigned int have = 0, next = 0, nr_done = 0;
 
 	for (;;) {
 		struct vdi_batch batch = { .min = have == next };
-		uint32_t bytes;
 		int ret;
 
 		/* room for new ones only when the old ones are finished */
 		ret = vdi_client_device_exchange(thread->device, &done, nr_done, commands,
-						 have == next ? CLIENT_COMMANDS : 0,
+						 have == next ? ahead : 0,
 						 client_wait_ms(client), &batch);
 		if (ret == -ETIMEDOUT && !client_idle(client) && !nr_done)
 			continue;
@@ -165,20 +189,8 @@ static int client_serve(struct client_thread *thread)
 				continue;
 		}
 		atomic_store(&client->active_ms, client_now_ms());
-		done = (struct vdi_completion) {
-			.device = commands[next].device,
-			.id = commands[next].id,
-		};
-		done.code = client_command(thread, &commands[next], &bytes);
-		done.result = bytes;
-		if (done.code && !(client->job->read && done.code == VDI_CODE_HANDLE_EOF) &&
-		    done.code != VDI_CODE_NOT_SUPPORTED) {
-			/* told by the job; what the engine makes of it is no news */
-			client_fail_first(client, EXIT_FAILED);
-			atomic_store(&client->failed, true);
-		}
+		client_command(thread, &commands[next++], &done);
 		nr_done = 1;
-		next++;
 	}
 }
 
@@ -203,7 +215,8 @@ static int client_create(struct client *client)
 	const struct client_options *options = client->options;
 	const struct vdi_config config = {
 		.device_count = options->count,
-		.features = VDI_FEAT_REQUEST_COMPLETE,
+		.features = options->features | VDI_FEAT_REQUEST_COMPLETE,
+		.eom_warning_size = options->eom_warning_size,
 	};
 	struct vdi_create_options create = {
 		.size = sizeof(create),

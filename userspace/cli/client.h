@@ -16,6 +16,8 @@
 struct client_options {
 	const char *name;
 	unsigned int count;		/* devices */
+	unsigned int features;		/* VDI_FEAT_* besides Complete, which is always asked for */
+	unsigned int eom_warning_size;
 	unsigned int mode;		/* of the set, 0 for the default */
 	unsigned int gid;		/* of the set */
 	bool have_gid;
@@ -23,6 +25,14 @@ struct client_options {
 	int64_t idle_timeout_ms;	/* 0: for ever */
 	enum progress_when progress;
 	int peer_fd;			/* hangs up when the engine's process ends; -1: unknown */
+};
+
+/* How a command ends */
+struct client_answer {
+	uint32_t code;
+	uint32_t bytes;			/* of Read and Write */
+	uint64_t position;		/* of GetPosition and SetPosition */
+	bool failed;			/* no good end is possible any more; told on stderr */
 };
 
 /* What is done with the commands: a backup's target or a restore's source. */
@@ -35,17 +45,14 @@ struct client_job {
 	/* before the first command of a device; 0 or -errno after a line on stderr */
 	int (*start)(void *ctx, unsigned int index, const char *device,
 		     const struct vdi_config *config);
-	/*
-	 * One command: the completion code; *@bytes of Read and Write.  What went
-	 * wrong here has been told on stderr.
-	 */
-	uint32_t (*command)(void *ctx, unsigned int index, const struct vdi_command *command,
-			    void *buffer, uint32_t *bytes);
+	/* one command: *@answer was zeroed before */
+	void (*command)(void *ctx, unsigned int index, const struct vdi_command *command,
+			void *buffer, struct client_answer *answer);
 };
 
 struct client_result {
 	bool ended;		/* the engine has closed all devices in order */
-	bool failed;		/* a command was answered with an error of ours */
+	bool failed;		/* a command failed here */
 	uint64_t bytes;
 };
 

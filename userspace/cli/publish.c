@@ -19,10 +19,22 @@
 #include "publish.h"
 #include "report.h"
 
+/* stripe-01-of-04.vdb, stripe-01-of-04.002.vdb, and *.partial of these */
 static bool publish_is_stripe(const char *name)
 {
-	return !fnmatch("stripe-[0-9][0-9]-of-[0-9][0-9].vdb", name, 0) ||
-	       !fnmatch("stripe-[0-9][0-9]-of-[0-9][0-9].vdb.partial", name, 0);
+	static const char suffix[] = ".vdb", partial[] = ".partial";
+	size_t len = strlen(name);
+
+	if (len > sizeof(partial) && !strcmp(name + len - sizeof(partial) + 1, partial))
+		len -= sizeof(partial) - 1;
+	if (len < sizeof(suffix) || strncmp(name + len - sizeof(suffix) + 1, suffix,
+					    sizeof(suffix) - 1))
+		return false;
+	len -= sizeof(suffix) - 1;
+	if (fnmatch("stripe-[0-9][0-9]-of-[0-9][0-9].*", name, 0) || len < 15)
+		return false;
+	return len == 15 || (name[15] == '.' && len > 16 &&
+			     strspn(name + 16, "0123456789") == len - 16);
 }
 
 /*

@@ -15,6 +15,8 @@
 #include <libvdi.h>
 
 #include "cli.h"
+#include "device.h"
+#include "option.h"
 #include "recv.h"
 #include "report.h"
 #include "session.h"
@@ -24,6 +26,7 @@
 struct recv {
 	struct target *target;
 	bool completes;			/* the engine sends Complete */
+	bool discards;			/* it may send Discard */
 	atomic_int error;		/* the first one, -errno; kept: all that follows fails */
 	unsigned char finished[VDI_MAX_DEVICES];
 	void (*created)(void *ctx);
@@ -81,34 +84,100 @@ static int recv_start(void *ctx, unsigned int index, const char *device,
 	return ret;
 }
 
-static uint32_t recv_command(void *ctx, unsigned int index, const struct vdi_command *command,
-			     void *buffer, uint32_t *bytes)
+/* stdout, or nowhere: bytes in their order, and nothing else */
+static int recv_write_bare(struct recv *recv, unsigned int index,
+			   const struct vdi_command *command, const void *buffer,
+			   struct client_answer *answer)
+{
+	int ret;
+
+	if (command->code != VDI_CMD_WRITE) {
+		answer->code = VDI_CODE_NOT_SUPPORTED;
+		return 0;
+	}
+	ret = target_write(recv->target, index, buffer, command->length);
+	if (!ret)
+		answer->bytes = command->length;
+	return ret;
+}
+
+/*
+ * The next medium.  Without "eject" one that is in and was not touched is the
+ * one that is meant: an engine may begin like that.
+ */
+static int recv_load(struct recv *recv, unsigned int index, const struct vdi_command *command,
+		     struct client_answer *answer)
+{
+	struct medium *medium = target_medium(recv->target, index);
+
+	if (!medium || !medium_info(medium)->removable)
+		answer->code = VDI_CODE_NOT_SUPPORTED;
+	else if (command->length != 0 && command->length != 1)
+		answer->code = VDI_CODE_INVALID_PARAMETER;
+	else if (command->length == 1 || medium_used(medium))
+		return target_load(recv->target, index);
+	return 0;
+}
+
+static int recv_complete(struct recv *recv, unsigned int index)
+{
+	int ret = target_finish(recv->target, index);
+
+	recv->finished[index] = !ret;
+	return ret;
+}
+
+/* After Complete the stripe is what it is: nothing may be added. */
+static bool recv_too_late(const struct recv *recv, unsigned int index, uint16_t code)
+{
+	return recv->finished[index] && (code == VDI_CMD_WRITE || code == VDI_CMD_WRITE_MARK ||
+					 code == VDI_CMD_LOAD || code == VDI_CMD_COMPLETE);
+}
+
+static int recv_carry_out(struct recv *recv, unsigned int index,
+			  const struct vdi_command *command, void *buffer,
+			  struct client_answer *answer)
+{
+	struct medium *medium = target_medium(recv->target, index);
+
+	if (recv_too_late(recv, index, command->code))
+		return -EPROTO;
+	switch (command->code) {
+	case VDI_CMD_FLUSH:
+		return recv->finished[index] ? 0 : target_flush(recv->target, index);
+	case VDI_CMD_COMPLETE:
+		return recv_complete(recv, index);
+	case VDI_CMD_LOAD:
+		return recv_load(recv, index, command, answer);
+	}
+	if (!medium)
+		return recv_write_bare(recv, index, command, buffer, answer);
+	return device_command(medium, command, buffer, answer);
+}
+
+static void recv_command(void *ctx, unsigned int index, const struct vdi_command *command,
+			 void *buffer, struct client_answer *answer)
 {
 	struct recv *recv = ctx;
-	int ret = atomic_load(&recv->error);
+	int ret;
 
-	switch (command->code) {
-	case VDI_CMD_WRITE:
-		if (!ret)
-			ret = recv->finished[index] ? -EPROTO :
-			      target_write(recv->target, index, buffer, command->length);
-		if (!ret)
-			*bytes = command->length;
-		break;
-	case VDI_CMD_FLUSH:
-		if (!ret)
-			ret = target_flush(recv->target, index);
-		break;
-	case VDI_CMD_COMPLETE:
-		if (!ret)
-			ret = recv->finished[index] ? -EPROTO :
-			      target_finish(recv->target, index);
-		recv->finished[index] = !ret;
-		break;
-	default:
-		return VDI_CODE_NOT_SUPPORTED;
+	if (command->code == VDI_CMD_DISCARD && recv->discards) {
+		target_discard(recv->target);
+		return;
 	}
-	return ret ? recv_error(recv, index, ret) : VDI_CODE_SUCCESS;
+	if (target_discarded(recv->target)) {
+		answer->code = VDI_CODE_IO_DEVICE;
+		return;
+	}
+	ret = atomic_load(&recv->error);
+	if (!ret)
+		ret = recv_carry_out(recv, index, command, buffer, answer);
+	if (ret) {
+		*answer = (struct client_answer) {
+			.code = recv_error(recv, index, ret),
+			.failed = true,
+		};
+	}
 }
 
 /* An engine that knows no Complete: its last Flush and the end of the set must do. */
@@ -127,7 +196,11 @@ static void recv_finish_late(struct recv *recv, unsigned int count)
 int recv_run(const struct client_options *client, const struct target_options *target,
 	     void (*created)(void *ctx), void *ctx)
 {
-	struct recv recv = { .created = created, .created_ctx = ctx };
+	struct recv recv = {
+		.discards = client->features & VDI_FEAT_DISCARD,
+		.created = created,
+		.created_ctx = ctx,
+	};
 	const struct client_job job = {
 		.ctx = &recv,
 		.created = recv_created,
@@ -142,10 +215,13 @@ int recv_run(const struct client_options *client, const struct target_options *t
 	if (ret)
 		return ret;
 	ret = client_run(client, &job, &result);
-	if (!ret && !recv.completes && !result.failed)
+	if (!ret && !recv.completes && !result.failed && !target_discarded(recv.target))
 		recv_finish_late(&recv, client->count);
 	keep = result.ended && target_committed(recv.target);
-	if (!keep && !ret)
+	if (target_discarded(recv.target) && !atomic_load(&recv.error))
+		ret = report_fail(EXIT_PEER, "%s: the engine discarded its backup: nothing is kept",
+				  client->name);
+	else if (!keep && !ret)
 		ret = atomic_load(&recv.error) ? EXIT_FAILED :
 		      report_fail(EXIT_PEER,
 				  "%s: the engine ended without Complete: that is no backup",
@@ -167,9 +243,65 @@ static const char recv_help[] =
 "  -n, --stripes N         devices, 1..64 (1): NAME, NAME.1, NAME.2 ...\n"
 "  --force                 replace TARGET, at the moment the new one is whole\n"
 "  --allow-empty           a stream without a byte is a backup too\n"
+"  --like KIND             what the devices are: pipe (default), tape or disk\n"
+"  --removable             pipe, disk: with media that can be changed; tapes have them\n"
+"  --media-size SIZE       a medium is full then (default: never)\n"
+"  --eom-warning SIZE      the engine is warned so far before the end of a medium (a\n"
+"                          sixteenth of it, 1M at most)\n"
 SESSION_HELP_SET
 SESSION_HELP_PROGRESS
 SESSION_HELP_WAIT;
+
+enum { RECV_LIKE = SESSION_OWN, RECV_REMOVABLE, RECV_MEDIA_SIZE, RECV_EOM_WARNING };
+
+#define RECV_MIN_MEDIUM		65536
+#define RECV_MAX_MEDIUM		(1ULL << 62)
+#define RECV_NO_WARNING		UINT64_MAX	/* not given */
+
+static int recv_option(struct target_options *target, int option)
+{
+	bool good = true;
+
+	switch (option) {
+	case RECV_LIKE:
+		good = device_kind_parse(optarg, &target->kind);
+		if (!good)
+			report_fail(0, "--like %s: must be pipe, tape or disk", optarg);
+		break;
+	case RECV_REMOVABLE:
+		target->removable = true;
+		break;
+	case RECV_MEDIA_SIZE:
+		good = option_size("--media-size", optarg, RECV_MIN_MEDIUM, RECV_MAX_MEDIUM,
+				   &target->limit.size);
+		break;
+	case RECV_EOM_WARNING:
+		good = option_size("--eom-warning", optarg, 0, UINT32_MAX, &target->limit.warning);
+		break;
+	}
+	return good ? 0 : EXIT_USAGE;
+}
+
+/* What the options mean together */
+static int recv_kind(struct target_options *target, struct client_options *client)
+{
+	struct medium_limit *limit = &target->limit;
+
+	if (target->kind == STRIPE_TAPE)
+		target->removable = true;
+	if (limit->size && !target->removable)
+		return report_fail(EXIT_USAGE,
+				   "--media-size is for media that can be changed: add --removable");
+	if (limit->warning == RECV_NO_WARNING)
+		limit->warning = limit->size / 16 < 1 << 20 ? limit->size / 16 : 1 << 20;
+	else if (!limit->size || limit->warning > limit->size)
+		return report_fail(EXIT_USAGE, "--eom-warning must be less than --media-size");
+	client->features = device_features(target->kind, target->removable);
+	if (client->features)
+		client->features |= VDI_FEAT_DISCARD;
+	client->eom_warning_size = limit->warning;
+	return 0;
+}
 
 int verb_recv(int argc, char **argv)
 {
@@ -177,16 +309,21 @@ int verb_recv(int argc, char **argv)
 		SESSION_LONG, SESSION_LONG_PROGRESS, SESSION_LONG_CLIENT,
 		{ "force", no_argument, NULL, SESSION_FORCE },
 		{ "allow-empty", no_argument, NULL, SESSION_EMPTY },
+		{ "like", required_argument, NULL, RECV_LIKE },
+		{ "removable", no_argument, NULL, RECV_REMOVABLE },
+		{ "media-size", required_argument, NULL, RECV_MEDIA_SIZE },
+		{ "eom-warning", required_argument, NULL, RECV_EOM_WARNING },
 		{ }
 	};
-	struct target_options target = { };
+	struct target_options target = { .limit.warning = RECV_NO_WARNING };
 	struct client_options client;
 	struct session session;
 	int option, ret;
 
 	session_init(&session);
 	while ((option = getopt_long(argc, argv, SESSION_SHORT_COUNT, options, NULL)) != -1) {
-		ret = session_option(&session, option, argv, recv_help);
+		ret = option < SESSION_OWN ? session_option(&session, option, argv, recv_help) :
+					     recv_option(&target, option) ?: -1;
 		if (ret >= 0)
 			return ret;
 	}
@@ -198,6 +335,9 @@ int verb_recv(int argc, char **argv)
 	target.count = session.count;
 	target.force = session.force;
 	target.allow_empty = session.allow_empty;
+	ret = recv_kind(&target, &client);
+	if (ret)
+		return ret;
 	watch_block_signals();
 	return recv_run(&client, &target, NULL, NULL);
 }

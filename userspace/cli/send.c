@@ -11,6 +11,7 @@
 #include <libvdi.h>
 
 #include "cli.h"
+#include "device.h"
 #include "report.h"
 #include "send.h"
 #include "session.h"
@@ -34,36 +35,94 @@ static void send_created(void *ctx)
 static int send_start(void *ctx, unsigned int index, const char *device,
 		      const struct vdi_config *config)
 {
-	(void)ctx;
-	(void)index;
+	struct send *send = ctx;
+	struct medium *medium = source_medium(send->source, index);
+
 	if (config->features & VDI_FEAT_WRITE_MEDIA && !(config->features & VDI_FEAT_READ_MEDIA)) {
 		report_fail(0, "%s: the engine wants to back up: use vdi recv", device);
+		return -EOPNOTSUPP;
+	}
+	/* addresses on a tape are counted in blocks */
+	if (medium && medium_info(medium)->kind == STRIPE_TAPE &&
+	    medium_info(medium)->block_size != config->block_size) {
+		report_fail(0, "%s: the tape has blocks of %u bytes, the engine's have %u", device,
+			    medium_info(medium)->block_size, config->block_size);
 		return -EOPNOTSUPP;
 	}
 	return 0;
 }
 
-static uint32_t send_command(void *ctx, unsigned int index, const struct vdi_command *command,
-			     void *buffer, uint32_t *bytes)
+static int send_bare(struct send *send, const struct vdi_command *command, void *buffer,
+		     struct client_answer *answer)
 {
-	struct send *send = ctx;
-	int none = 0;
 	ssize_t ret;
 
-	if (command->code == VDI_CMD_FLUSH || command->code == VDI_CMD_COMPLETE)
-		return VDI_CODE_SUCCESS;
-	if (command->code != VDI_CMD_READ)
-		return VDI_CODE_NOT_SUPPORTED;
-	ret = source_read(send->source, index, buffer, command->length);
-	if (ret < 0) {
-		if (atomic_compare_exchange_strong(&send->error, &none, (int)ret))
-			report_fail(0,
-				    "stripe %u: %s", index + 1, ret == -ESTALE || ret == -ENODATA ?
-				    "was changed by somebody while it was read" : strerror(-ret));
-		return VDI_CODE_IO_DEVICE;
+	if (command->code != VDI_CMD_READ) {
+		answer->code = VDI_CODE_NOT_SUPPORTED;
+		return 0;
 	}
-	*bytes = ret;
-	return ret == command->length ? VDI_CODE_SUCCESS : VDI_CODE_HANDLE_EOF;
+	ret = source_read(send->source, buffer, command->length);
+	if (ret < 0)
+		return ret;
+	answer->bytes = ret;
+	answer->code = ret == command->length ? 0 : VDI_CODE_HANDLE_EOF;
+	return 0;
+}
+
+/* As in a backup: one that is in and was not touched may be the one that is meant. */
+static int send_load(struct send *send, unsigned int index, const struct vdi_command *command,
+		     struct client_answer *answer)
+{
+	struct medium *medium = source_medium(send->source, index);
+	int ret = 0;
+
+	if (!medium || !medium_info(medium)->removable)
+		answer->code = VDI_CODE_NOT_SUPPORTED;
+	else if (command->length != 0 && command->length != 1)
+		answer->code = VDI_CODE_INVALID_PARAMETER;
+	else if (command->length == 1 || medium_used(medium))
+		ret = source_load(send->source, index);
+	if (ret != -ENOMEDIUM)
+		return ret;
+	answer->code = VDI_CODE_NO_MEDIA_IN_DRIVE;
+	return 0;
+}
+
+static int send_carry_out(struct send *send, unsigned int index,
+			  const struct vdi_command *command, void *buffer,
+			  struct client_answer *answer)
+{
+	struct medium *medium = source_medium(send->source, index);
+	int ret;
+
+	if (command->code == VDI_CMD_FLUSH || command->code == VDI_CMD_COMPLETE)
+		return 0;
+	if (command->code == VDI_CMD_LOAD)
+		return send_load(send, index, command, answer);
+	if (!medium)
+		return send_bare(send, command, buffer, answer);
+	ret = device_command(medium, command, buffer, answer);
+	/* is that still what was checked? */
+	if (!ret && command->code == VDI_CMD_READ)
+		ret = source_unchanged(send->source, index);
+	return ret;
+}
+
+static void send_command(void *ctx, unsigned int index, const struct vdi_command *command,
+			 void *buffer, struct client_answer *answer)
+{
+	struct send *send = ctx;
+	int ret, none = 0;
+
+	ret = send_carry_out(send, index, command, buffer, answer);
+	if (!ret)
+		return;
+	if (atomic_compare_exchange_strong(&send->error, &none, ret))
+		report_fail(0, "stripe %u: %s", index + 1, ret == -ESTALE || ret == -ENODATA ?
+			    "was changed by somebody while it was read" :
+			    ret == -EBADMSG ? "is damaged (its table of filemarks makes no sense)" :
+			    strerror(-ret));
+	*answer = (struct client_answer) { .code = VDI_CODE_IO_DEVICE, .failed = true };
 }
 
 int send_run(const struct client_options *client, struct source *source,
@@ -78,10 +137,12 @@ int send_run(const struct client_options *client, struct source *source,
 		.start = send_start,
 		.command = send_command,
 	};
+	struct client_options options = *client;
 	struct client_result result;
 	int ret;
 
-	ret = client_run(client, &job, &result);
+	options.features = device_features(source_kind(source), source_removable(source));
+	ret = client_run(&options, &job, &result);
 	if (atomic_load(&send.error) && ret < EXIT_SIGNAL)
 		ret = EXIT_FAILED;
 	return ret;
@@ -93,7 +154,8 @@ static const char send_help[] =
 "\n"
 "SOURCE is what vdi recv or vdi backup wrote, a file or a directory, or - for a\n"
 "bare stream on stdin.  It is read and checked completely before the first byte\n"
-"is handed out.  The number of devices is that of its stripes.\n"
+"is handed out.  The number of devices is that of its stripes, and they are what\n"
+"those of the backup were: pipes, tapes or disks, with the same media.\n"
 "\n"
 SESSION_HELP_SET
 SESSION_HELP_PROGRESS

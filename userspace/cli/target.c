@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * The target of a backup: temporary name, data, commit, withdrawal.  Owns the
- * names on disk and the order of syncs and renames; the bytes of a stripe
- * file's header and trailer are stripe.c's, the moves themselves publish.c's.
+ * names on disk and the order of syncs and renames; the bytes of each
+ * medium are medium.c's, the moves themselves publish.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +25,9 @@ enum target_kind { TARGET_NULL, TARGET_STDOUT, TARGET_FILE, TARGET_DIR };
 
 struct target_stripe {
 	int fd;
-	EVP_MD_CTX *digest;
-	struct stripe_info info;
+	struct medium *medium;		/* that is in; NULL on stdout, and nowhere */
+	struct stripe_info info;	/* of that medium, when it was begun */
+	uint64_t length;		/* bytes of the media before, or of all */
 };
 
 struct target {
@@ -39,15 +39,21 @@ struct target {
 	pthread_mutex_t lock;
 	unsigned int finished;		/* (protected by @lock) */
 	bool committed;			/* (protected by @lock until the threads end) */
+	bool discarded;			/* likewise */
 	struct target_stripe *stripes;	/* each of its own thread */
 };
 
 static int target_classify(struct target *target)
 {
 	const char *path = target->options.path;
+	bool plain = target->options.kind == STRIPE_PIPE && !target->options.removable;
 	size_t len = strlen(path);
 	struct stat st;
 
+	if (!plain && (!strcmp(path, "null:") || !strcmp(path, "-")))
+		return report_fail(EXIT_USAGE,
+				   "%s takes a bare stream, without media and positions: name a file or a directory",
+				   path);
 	if (!strcmp(path, "null:")) {
 		target->kind = TARGET_NULL;
 	} else if (!strcmp(path, "-")) {
@@ -71,10 +77,14 @@ static int target_classify(struct target *target)
 }
 
 /* The names inside a directory; the number as people count, from 1. */
-static void target_stripe_name(const struct target *target, unsigned int index, char *buf,
-			       size_t size)
+static void target_stripe_name(const struct target *target, unsigned int index,
+			       unsigned int medium, char *buf, size_t size)
 {
-	snprintf(buf, size, "stripe-%02u-of-%02u.vdb", index + 1, target->options.count);
+	char number[16] = "";
+
+	if (medium)
+		snprintf(number, sizeof(number), ".%03u", medium + 1);
+	snprintf(buf, size, "stripe-%02u-of-%02u%s.vdb", index + 1, target->options.count, number);
 }
 
 static void target_free(struct target *target)
@@ -84,7 +94,7 @@ static void target_free(struct target *target)
 	for (i = 0; target->stripes && i < target->options.count; i++) {
 		if (target->stripes[i].fd >= 0 && target->kind != TARGET_STDOUT)
 			close(target->stripes[i].fd);
-		EVP_MD_CTX_free(target->stripes[i].digest);
+		medium_free(target->stripes[i].medium);
 	}
 	publish_free(&target->publish);
 	free(target->stripes);
@@ -108,13 +118,8 @@ static int target_alloc(struct target **out, const struct target_options *option
 	target->stripes = calloc(options->count, sizeof(*target->stripes));
 	if (!target->stripes)
 		goto err_free;
-	for (i = 0; i < options->count; i++) {
+	for (i = 0; i < options->count; i++)
 		target->stripes[i].fd = -1;
-		target->stripes[i].digest = EVP_MD_CTX_new();
-		if (!target->stripes[i].digest)
-			goto err_free;
-		EVP_DigestInit_ex(target->stripes[i].digest, EVP_sha256(), NULL);
-	}
 	if (getrandom(target->backup_id, sizeof(target->backup_id), 0) !=
 	    sizeof(target->backup_id))
 		goto err_free;
@@ -143,7 +148,7 @@ static int target_open_stripes(struct target *target)
 	for (i = 0; i < target->options.count; i++) {
 		char name[64];
 
-		target_stripe_name(target, i, name, sizeof(name));
+		target_stripe_name(target, i, 0, name, sizeof(name));
 		target->stripes[i].fd = publish_create_in(&target->publish, name);
 		if (target->stripes[i].fd < 0)
 			return report_fail(EXIT_FAILED,
@@ -195,16 +200,51 @@ int target_begin(struct target *target, unsigned int index, const char *device,
 	info->count = target->options.count;
 	info->block_size = block_size;
 	info->created_ns = target->created_ns;
+	info->kind = target->options.kind;
+	info->removable = target->options.removable;
 	snprintf(info->device, sizeof(info->device), "%s", device);
 	if (target->kind == TARGET_NULL || target->kind == TARGET_STDOUT)
 		return 0;
-	return stripe_write_header(stripe->fd, info);
+	return medium_create(&stripe->medium, stripe->fd, 0, info, &target->options.limit);
 }
 
-/*
- * The data is in memory that the engine can write too: one that changes it
- * meanwhile spoils its own backup, and the checksum will say so.
- */
+int target_load(struct target *target, unsigned int index)
+{
+	struct target_stripe *stripe = &target->stripes[index];
+	struct medium *medium;
+	char name[64];
+	off_t end;
+	int ret;
+
+	ret = medium_finish(stripe->medium, true, &end);
+	if (ret)
+		return ret;
+	stripe->info.medium++;
+	if (target->kind == TARGET_DIR) {
+		target_stripe_name(target, index, stripe->info.medium, name, sizeof(name));
+		ret = publish_create_in(&target->publish, name);
+		if (ret < 0) {
+			stripe->info.medium--;
+			return -errno;
+		}
+		close(stripe->fd);
+		stripe->fd = ret;
+		end = 0;
+	}
+	stripe->length += medium_length(stripe->medium);
+	ret = medium_create(&medium, stripe->fd, end, &stripe->info, &target->options.limit);
+	if (ret)
+		return ret;
+	medium_free(stripe->medium);
+	stripe->medium = medium;
+	return 0;
+}
+
+struct medium *target_medium(const struct target *target, unsigned int index)
+{
+	return target->stripes[index].medium;
+}
+
 int target_write(struct target *target, unsigned int index, const void *buf, size_t len)
 {
 	struct target_stripe *stripe = &target->stripes[index];
@@ -212,13 +252,8 @@ int target_write(struct target *target, unsigned int index, const void *buf, siz
 	size_t left = len;
 
 	while (left && target->kind != TARGET_NULL) {
-		ssize_t ret;
+		ssize_t ret = write(stripe->fd, p, left);
 
-		if (target->kind == TARGET_STDOUT)
-			ret = write(stripe->fd, p, left);
-		else
-			ret = pwrite(stripe->fd, p, left, STRIPE_HEADER_SIZE + stripe->info.length +
-				     (len - left));
 		if (ret < 0 && errno == EINTR)
 			continue;
 		if (ret <= 0)
@@ -226,45 +261,70 @@ int target_write(struct target *target, unsigned int index, const void *buf, siz
 		p += ret;
 		left -= ret;
 	}
-	if (target->kind == TARGET_FILE || target->kind == TARGET_DIR)
-		EVP_DigestUpdate(stripe->digest, buf, len);
-	stripe->info.length += len;
+	stripe->length += len;
 	return 0;
 }
 
 int target_flush(struct target *target, unsigned int index)
 {
+	struct target_stripe *stripe = &target->stripes[index];
 	struct stat st;
-	int fd = target->stripes[index].fd;
 
-	if (target->kind == TARGET_NULL)
-		return 0;
+	if (stripe->medium)
+		return medium_flush(stripe->medium);
 	/* a pipe has nothing to sync */
-	if (target->kind == TARGET_STDOUT && (fstat(fd, &st) || !S_ISREG(st.st_mode)))
+	if (target->kind == TARGET_NULL || fstat(stripe->fd, &st) || !S_ISREG(st.st_mode))
 		return 0;
-	return fsync(fd) ? -errno : 0;
+	return fsync(stripe->fd) ? -errno : 0;
+}
+
+static uint64_t target_total(const struct target *target)
+{
+	uint64_t total = 0;
+	unsigned int i;
+
+	for (i = 0; i < target->options.count; i++) {
+		total += target->stripes[i].length;
+		if (target->stripes[i].medium)
+			total += medium_length(target->stripes[i].medium);
+	}
+	return total;
+}
+
+/* All files in the directory get their names, or their temporary ones again. */
+static int target_name_all(struct target *target, bool final)
+{
+	unsigned int i, medium;
+	int ret, first = 0;
+
+	if (target->kind != TARGET_DIR)
+		return 0;
+	for (i = 0; i < target->options.count; i++) {
+		for (medium = 0; medium <= target->stripes[i].info.medium; medium++) {
+			char name[64];
+
+			target_stripe_name(target, i, medium, name, sizeof(name));
+			ret = publish_name_in(&target->publish, name, final);
+			if (ret && final)
+				return ret;
+			if (!first)
+				first = ret;
+		}
+	}
+	return first;
 }
 
 static int target_commit(struct target *target)
 {
-	uint64_t total = 0;
-	unsigned int i;
 	int ret;
 
-	for (i = 0; i < target->options.count; i++)
-		total += target->stripes[i].info.length;
-	if (!total && !target->options.allow_empty)
+	if (target->discarded)
+		return -ECANCELED;
+	if (!target_total(target) && !target->options.allow_empty)
 		return -ENODATA;
-	if (target->kind == TARGET_DIR) {
-		for (i = 0; i < target->options.count; i++) {
-			char name[64];
-
-			target_stripe_name(target, i, name, sizeof(name));
-			ret = publish_name_in(&target->publish, name, true);
-			if (ret)
-				return ret;
-		}
-	}
+	ret = target_name_all(target, true);
+	if (ret)
+		return ret;
 	if (target->kind == TARGET_FILE || target->kind == TARGET_DIR) {
 		ret = publish_commit(&target->publish);
 		if (ret)
@@ -277,14 +337,11 @@ static int target_commit(struct target *target)
 int target_finish(struct target *target, unsigned int index)
 {
 	struct target_stripe *stripe = &target->stripes[index];
-	int ret = 0;
+	off_t end;
+	int ret;
 
-	if (target->kind == TARGET_FILE || target->kind == TARGET_DIR) {
-		EVP_DigestFinal_ex(stripe->digest, stripe->info.payload_digest, NULL);
-		ret = stripe_write_trailer(stripe->fd, &stripe->info);
-	}
-	if (!ret)
-		ret = target_flush(target, index);
+	ret = stripe->medium ? medium_finish(stripe->medium, false, &end) :
+			       target_flush(target, index);
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&target->lock);
@@ -292,6 +349,23 @@ int target_finish(struct target *target, unsigned int index)
 		ret = target_commit(target);
 	pthread_mutex_unlock(&target->lock);
 	return ret;
+}
+
+void target_discard(struct target *target)
+{
+	pthread_mutex_lock(&target->lock);
+	target->discarded = true;
+	pthread_mutex_unlock(&target->lock);
+}
+
+bool target_discarded(struct target *target)
+{
+	bool discarded;
+
+	pthread_mutex_lock(&target->lock);
+	discarded = target->discarded;
+	pthread_mutex_unlock(&target->lock);
+	return discarded;
 }
 
 bool target_committed(const struct target *target)
@@ -305,52 +379,50 @@ const char *target_path(const struct target *target)
 }
 
 /*
- * Not even under its temporary name is this to be taken for a backup: stripes
- * that were finished lose their trailers again.
+ * Not even under its temporary name is this to be taken for a backup: the last
+ * medium of each stripe loses its trailer, if it had one.
  */
 static void target_spoil(struct target *target)
 {
 	unsigned int i;
 
 	for (i = 0; i < target->options.count; i++) {
-		struct target_stripe *stripe = &target->stripes[i];
-		char name[64];
+		struct medium *medium = target->stripes[i].medium;
+		int ret = medium ? medium_spoil(medium) : 0;
 
-		if (ftruncate(stripe->fd, STRIPE_HEADER_SIZE + stripe->info.length))
+		if (ret)
 			report_warn("%s: stripe %u: %s", target->publish.partial, i + 1,
-				    strerror(errno));
-		if (target->kind == TARGET_DIR) {
-			target_stripe_name(target, i, name, sizeof(name));
-			publish_name_in(&target->publish, name, false);
-		}
+				    strerror(-ret));
 	}
+	target_name_all(target, false);
+}
+
+/* What is not a backup goes, or stays as *.partial: does it? */
+static bool target_give_up(struct target *target)
+{
+	int ret = target->committed ? publish_withdraw(&target->publish) : 0;
+
+	if (ret)
+		report_warn("%s: could not be withdrawn: %s; it is no backup, remove it",
+			    target->publish.path, strerror(-ret));
+	target_spoil(target);
+	if (target->discarded || !target_total(target)) {
+		publish_discard(&target->publish);
+		return false;
+	}
+	report_info("%s holds what came, and is not a backup", target->publish.partial);
+	return true;
 }
 
 bool target_close(struct target *target, bool keep)
 {
 	bool on_disk = target->kind == TARGET_FILE || target->kind == TARGET_DIR;
-	uint64_t total = 0;
 	bool left = false;
-	unsigned int i;
-	int ret;
 
-	for (i = 0; i < target->options.count; i++)
-		total += target->stripes[i].info.length;
-	if (on_disk && target->committed && keep) {
+	if (on_disk && target->committed && keep && !target->discarded)
 		publish_settle(&target->publish);
-	} else if (on_disk) {
-		ret = target->committed ? publish_withdraw(&target->publish) : 0;
-		if (ret)
-			report_warn("%s: could not be withdrawn: %s; it is no backup, remove it",
-				    target->publish.path, strerror(-ret));
-		target_spoil(target);
-		left = total;
-		if (left)
-			report_info("%s holds what came, and is not a backup",
-				    target->publish.partial);
-		else
-			publish_discard(&target->publish);
-	}
+	else if (on_disk)
+		left = target_give_up(target);
 	target_free(target);
 	return left;
 }

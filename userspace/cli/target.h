@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "medium.h"
+
 struct target;
 
 struct target_options {
@@ -19,6 +21,9 @@ struct target_options {
 	unsigned int count;		/* stripes */
 	bool force;			/* replace what is there */
 	bool allow_empty;
+	enum stripe_kind kind;
+	bool removable;
+	struct medium_limit limit;	/* of each medium */
 };
 
 /* Claims the temporary name.  0, or an exit code after a line on stderr. */
@@ -27,8 +32,20 @@ int target_open(struct target **out, const struct target_options *options);
 /* Of one stripe, by the one thread that serves it: 0 or -errno */
 int target_begin(struct target *target, unsigned int index, const char *device,
 		 unsigned int block_size);
-int target_write(struct target *target, unsigned int index, const void *buf, size_t len);
 int target_flush(struct target *target, unsigned int index);
+/* The current medium is whole, and an empty one takes its place. */
+int target_load(struct target *target, unsigned int index);
+
+/*
+ * The medium that is in now; NULL if the target has none, and takes no more than
+ * bytes in their order: those of target_write().
+ */
+struct medium *target_medium(const struct target *target, unsigned int index);
+int target_write(struct target *target, unsigned int index, const void *buf, size_t len);
+
+/* From any thread: whatever comes now, this is no backup, and nothing is kept. */
+void target_discard(struct target *target);
+bool target_discarded(struct target *target);
 
 /*
  * The stripe is whole: makes it durable.  When it was the last one: gives the
