@@ -8,6 +8,7 @@
 
 #include <libvdi.h>
 
+#include "device.h"
 #include "show.h"
 #include "verdict.h"
 
@@ -70,6 +71,7 @@ void show_set_json(struct json *json, const struct vdi_set_stat *stat)
 	json_string(json, "state", vdi_state_name(stat->state));
 	json_number(json, "devices", stat->device_count);
 	json_number(json, "features", stat->features);
+	json_string(json, "kind", device_kind_name(stat->features));
 	json_number(json, "mode", stat->mode);
 	json_monotonic(json, "created", stat->created_ns);
 	show_party_json(json, "client", &stat->client);
@@ -114,6 +116,8 @@ void show_set_text(const struct vdi_set_stat *stat)
 	printf("%-10s %u, opened by client %u, by server %u, closed %u\n", "devices",
 	       stat->device_count, stat->client_devices, stat->server_devices,
 	       stat->closed_devices);
+	printf("%-10s %s%s\n", "kind", device_kind_name(stat->features),
+	       stat->features & VDI_FEAT_REMOVABLE ? ", removable media" : "");
 	show_party_text("client", &stat->client);
 	show_party_text("server", &stat->server);
 	printf("%-10s %" PRIu64, "bytes", done);
