@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Streams over a set, the server's side: the set, its configuration and its
- * end, and the commands on their way.  What is in the commands is that of
- * stream_write.c and stream_read.c, what is in the streams the engine's.
+ * Streams over a set, the server's side: the commands on their way, and how a
+ * failure ends the set.  The set's beginning and end are in stream_set.c, what
+ * is in the commands in stream_write.c, stream_read.c and stream_media.c, what
+ * is in the streams is the engine's.
  */
 #include <errno.h>
 #include <poll.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../cli/cli.h"
 #include "../cli/report.h"
@@ -19,14 +19,6 @@
 
 #define STREAM_COLLECT	16	/* completions in one call */
 #define STREAM_OTHER	(~0ULL)	/* id of a command that has no slot */
-
-bool stream_device_name(char *buf, const char *name, unsigned int index)
-{
-	int len = index ? snprintf(buf, VDI_NAME_SIZE, "%s.%u", name, index) :
-		  snprintf(buf, VDI_NAME_SIZE, "%s", name);
-
-	return len < VDI_NAME_SIZE;
-}
 
 unsigned int stream_count(const struct stream_set *set)
 {
@@ -57,38 +49,74 @@ int stream_hint(struct stream_set *set, uint64_t bytes)
 	return ret ? stream_failed(set, &set->streams[0], "the size hint", ret) : 0;
 }
 
-/* Takes the right to report; the first failure is the one that is told. */
-static bool stream_fail_first(struct stream_set *set, int code)
+int stream_has_failed(struct stream_set *set)
+{
+	int code;
+
+	pthread_mutex_lock(&set->lock);
+	code = set->failed;
+	pthread_mutex_unlock(&set->lock);
+	return code;
+}
+
+bool stream_fail_first(struct stream_set *set, int code, const struct stream_fault *fault)
 {
 	bool first;
 
 	pthread_mutex_lock(&set->lock);
 	first = !set->failed;
-	if (first)
+	if (first) {
 		set->failed = code;
+		if (set->options.fault)
+			*set->options.fault = *fault;
+	}
 	pthread_mutex_unlock(&set->lock);
 	return first;
 }
 
 void stream_abort(struct stream_set *set, const char *fmt, ...)
 {
+	const struct stream_fault fault = { .kind = STREAM_FAULT_LOCAL };
 	char text[VDI_TEXT_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	stream_fail_first(set, EXIT_FAILED);
+	stream_fail_first(set, EXIT_FAILED, &fault);
 	vdi_server_abort(set->server, 0, text);
+}
+
+void stream_cancel(struct stream_set *set, const char *fmt, ...)
+{
+	const struct stream_fault fault = { .kind = STREAM_FAULT_LOCAL };
+	char text[VDI_TEXT_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!stream_fail_first(set, EXIT_FAILED, &fault))
+		return;
+	if (set->options.soft && !set->options.read && stream_has(set, VDI_FEAT_DISCARD))
+		set->soft_end = true;
+	else
+		vdi_server_abort(set->server, 0, text);
 }
 
 int stream_failed(struct stream_set *set, struct stream *stream, const char *what, int ret)
 {
-	struct vdi_set_stat stat;
 	int code = ret == -ECANCELED ? EXIT_PEER : ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
+	struct stream_fault fault = {
+		.kind = ret == -ECANCELED ? STREAM_FAULT_ABORTED : STREAM_FAULT_OTHER,
+		.error = ret,
+	};
+	struct vdi_set_stat stat;
 
-	if (!stream_fail_first(set, code))
-		return set->failed;
+	snprintf(fault.device, sizeof(fault.device), "%s", stream->name);
+	snprintf(fault.what, sizeof(fault.what), "%s", what);
+	if (!stream_fail_first(set, code, &fault))
+		return stream_has_failed(set);
 	if (ret == -ECANCELED && !vdi_server_stat(set->server, &stat, sizeof(stat)))
 		return verdict_aborted(&stat);
 	if (ret == -ETIMEDOUT)
@@ -103,23 +131,31 @@ int stream_failed(struct stream_set *set, struct stream *stream, const char *wha
 
 int stream_refused(struct stream_set *set, struct stream *stream, const char *what, uint32_t code)
 {
+	struct stream_fault fault = { .kind = STREAM_FAULT_CODE, .code = code };
 	char text[VDI_TEXT_SIZE];
 
 	/* 995 comes with an abort, whose reason says more */
 	if (code == VDI_CODE_OPERATION_ABORTED && stream_dead(set))
 		return stream_failed(set, stream, what, -ECANCELED);
-	if (!stream_fail_first(set, EXIT_FAILED))
-		return set->failed;
+	snprintf(fault.device, sizeof(fault.device), "%s", stream->name);
+	snprintf(fault.what, sizeof(fault.what), "%s", what);
+	if (!stream_fail_first(set, EXIT_FAILED, &fault))
+		return stream_has_failed(set);
 	snprintf(text, sizeof(text), "%s on %.40s was answered with %u: %s", what, stream->name,
 		 code, vdi_code_text(code));
 	report_fail(0, "%s", text);
-	vdi_server_abort(set->server, code, text);
+	if (set->options.soft)
+		set->soft_end = true;
+	else
+		vdi_server_abort(set->server, code, text);
 	return EXIT_FAILED;
 }
 
 static void stream_collect(struct stream *stream, const struct vdi_completion *done)
 {
 	stream->outstanding--;
+	if (done->code)
+		stream->errored = true;
 	if (done->id == STREAM_OTHER) {
 		stream->other_code = done->code;
 	} else {
@@ -173,6 +209,7 @@ int stream_send_slot(struct stream_set *set, struct stream *stream, uint16_t cod
 		.length = len,
 		.id = slot - stream->slots,
 		.offset = slot->offset,
+		.position = slot->position,
 	};
 	int ret;
 
@@ -186,11 +223,12 @@ int stream_send_slot(struct stream_set *set, struct stream *stream, uint16_t cod
 	return ret;
 }
 
-int stream_send_other(struct stream_set *set, struct stream *stream, uint16_t code)
+int stream_send_other(struct stream_set *set, struct stream *stream, uint16_t code, int32_t arg)
 {
 	struct vdi_command cmd = {
 		.device = vdi_server_device_index(stream->device),
 		.code = code,
+		.length = arg,
 		.id = STREAM_OTHER,
 	};
 
@@ -228,152 +266,4 @@ int stream_end(struct stream_set *set)
 	}
 	set->ended = true;
 	return 0;
-}
-
-/* Waits for a set that may not be there yet. */
-static int stream_connect(struct stream_set *set)
-{
-	const struct timespec pause = { .tv_nsec = 50000000 };
-	const struct stream_options *options = &set->options;
-	struct timespec start, now;
-	int ret;
-
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (;;) {
-		ret = vdi_server_open(set->server, NULL, options->name);
-		if (ret != -ENOENT)
-			break;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (options->connect_timeout_ms &&
-		    (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 >=
-		    options->connect_timeout_ms)
-			break;
-		nanosleep(&pause, NULL);
-	}
-	if (ret == -EPROTO)
-		return report_fail(EXIT_EXISTS,
-				   "%s: the set has an engine already: see vdi stat %s",
-				   options->name, options->name);
-	if (ret == -ENOENT)
-		return report_fail(EXIT_TIMEOUT,
-				   "%s: there is no such set: start vdi recv or send first, or see vdi list",
-				   options->name);
-	return ret ? verdict_error(ret, "open", options->name) : 0;
-}
-
-/* Before there are streams; an abort by the client has a reason to be told. */
-static int stream_not_open(struct stream_set *set, int ret, const char *what, const char *name)
-{
-	struct vdi_set_stat stat;
-
-	if (ret == -ECANCELED && !vdi_server_stat(set->server, &stat, sizeof(stat)))
-		return verdict_aborted(&stat);
-	return verdict_error(ret, what, name);
-}
-
-static int stream_configure(struct stream_set *set)
-{
-	const struct stream_options *options = &set->options;
-	struct vdi_config *config = &set->config;
-	int ret;
-
-	ret = vdi_server_get_config(set->server, config);
-	if (ret)
-		return stream_not_open(set, ret, "GetConfiguration of", options->name);
-	if (options->max_count && config->device_count > options->max_count)
-		return report_fail(EXIT_FAILED,
-				   "%s: has %u devices, and this fills only one: use vdi recv or send with -n 1",
-				   options->name, config->device_count);
-	config->features |= options->read ? VDI_FEAT_READ_MEDIA : VDI_FEAT_WRITE_MEDIA;
-	if (config->features & VDI_FEAT_REQUEST_COMPLETE)
-		config->features |= VDI_FEAT_COMPLETE_ENABLED;
-	config->block_size = options->block_size;
-	if (config->alignment < options->block_size)
-		config->alignment = options->block_size;
-	config->max_transfer_size = options->transfer_size;
-	ret = vdi_server_begin_config(set->server, config);
-	if (!ret)
-		ret = vdi_server_request_buffers(set->server, options->transfer_size, 0,
-						 options->depth * config->device_count);
-	if (!ret)
-		ret = vdi_server_end_config(set->server);
-	return ret ? stream_not_open(set, ret, "configure", options->name) : 0;
-}
-
-static int stream_open_device(struct stream_set *set, struct stream *stream, unsigned int index)
-{
-	const struct stream_options *options = &set->options;
-	unsigned int i;
-	int ret = 0;
-
-	if (!stream_device_name(stream->name, options->name, index))
-		return report_fail(EXIT_USAGE, "%s: the name is too long for this many devices",
-				   options->name);
-	stream->slots = calloc(options->depth, sizeof(*stream->slots));
-	if (!stream->slots)
-		return report_fail(EXIT_FAILED, "out of memory");
-	for (i = 0; !ret && i < options->depth; i++) {
-		struct stream_slot *slot = &stream->slots[i];
-		void *buf;
-
-		ret = vdi_server_alloc_buffer(set->server, &buf, options->transfer_size, 0);
-		if (ret)
-			break;
-		slot->buf = buf;
-		ret = vdi_server_buffer_offset(set->server, buf, &slot->offset);
-	}
-	if (!ret)
-		ret = vdi_server_open_device(set->server, stream->name, &stream->device);
-	if (ret)
-		return stream_not_open(set, ret, "open", stream->name);
-	if (options->digest) {
-		stream->md = EVP_MD_CTX_new();
-		if (!stream->md || !EVP_DigestInit_ex(stream->md, EVP_sha256(), NULL))
-			return report_fail(EXIT_FAILED, "out of memory");
-	}
-	return 0;
-}
-
-int stream_open(struct stream_set **out, const struct stream_options *options)
-{
-	struct stream_set *set = calloc(1, sizeof(*set));
-	unsigned int i;
-	int ret;
-
-	if (!set)
-		return report_fail(EXIT_FAILED, "out of memory");
-	pthread_mutex_init(&set->lock, NULL);
-	set->options = *options;
-	ret = vdi_server_new(&set->server);
-	ret = ret ? verdict_node(ret) : stream_connect(set);
-	if (!ret)
-		ret = stream_configure(set);
-	if (!ret) {
-		set->streams = calloc(set->config.device_count, sizeof(*set->streams));
-		if (!set->streams)
-			ret = report_fail(EXIT_FAILED, "out of memory");
-	}
-	for (i = 0; !ret && i < set->config.device_count; i++)
-		ret = stream_open_device(set, &set->streams[i], i);
-	if (ret)
-		stream_close(set);
-	else
-		*out = set;
-	return ret;
-}
-
-void stream_close(struct stream_set *set)
-{
-	unsigned int i;
-
-	if (set->server)
-		vdi_server_close(set->server);
-	vdi_server_free(set->server);
-	for (i = 0; set->streams && i < set->config.device_count; i++) {
-		EVP_MD_CTX_free(set->streams[i].md);
-		free(set->streams[i].slots);
-	}
-	free(set->streams);
-	pthread_mutex_destroy(&set->lock);
-	free(set);
 }

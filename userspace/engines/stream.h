@@ -18,16 +18,53 @@
 #define STREAM_DIGEST_SIZE	32
 #define STREAM_MAX		VDI_MAX_DEVICES
 
+/* Of what kind the first failure was; the line on stderr has the details. */
+enum stream_fault_kind {
+	STREAM_FAULT_NONE,
+	STREAM_FAULT_MISSING,		/* there is no such set */
+	STREAM_FAULT_OPEN,		/* it can't be opened */
+	STREAM_FAULT_CONFIG,		/* it can't be configured as asked for */
+	STREAM_FAULT_MEMORY,		/* no memory for its buffers */
+	STREAM_FAULT_CODE,		/* a command was answered with @code */
+	STREAM_FAULT_ABORTED,		/* by the other side, or by a third party */
+	STREAM_FAULT_LOCAL,		/* by stream_abort() or stream_cancel() */
+	STREAM_FAULT_OTHER,
+};
+
+struct stream_fault {
+	enum stream_fault_kind kind;
+	int error;			/* -errno, or 0 */
+	uint32_t code;
+	char device[VDI_NAME_SIZE];
+	char what[64];			/* the command */
+};
+
 struct stream_options {
 	const char *name;		/* of the set */
+	const char *const *devices;	/* their names, @count; NULL: NAME, NAME.1, NAME.2 ... */
+	unsigned int count;		/* refuse a set of another number of devices; 0: any */
 	bool read;			/* a restore */
 	bool digest;			/* SHA-256 of what is written */
+	/*
+	 * A command that is answered with an error ends in closed devices, not
+	 * in an abort; a client that knows Discard is sent it.
+	 */
+	bool soft;
+	bool rewind;			/* a tape: begin at its start */
+	unsigned int file;		/* reading a tape: which file of it; 0, 1: the first */
+	/*
+	 * Reading: more is always wanted until stream_done(), so an end of the
+	 * data is that of a medium, and the next one is loaded if the client can.
+	 */
+	bool media;
 	unsigned int depth;		/* buffers a device */
+	unsigned int buffers;		/* instead: of all devices, one each at least; 0: see @depth */
 	unsigned int transfer_size;
 	unsigned int block_size;
 	int64_t connect_timeout_ms;	/* how long to wait for the set; 0: for ever */
 	int64_t idle_timeout_ms;	/* 0: for ever */
 	unsigned int max_count;		/* refuse a set of more devices; 0: any */
+	struct stream_fault *fault;	/* out: the first failure; may be NULL */
 };
 
 struct stream_set;
@@ -39,6 +76,11 @@ struct stream_set;
 bool stream_device_name(char *buf, const char *name, unsigned int index);
 
 int stream_open(struct stream_set **out, const struct stream_options *options);
+/*
+ * Instead: nothing will come of it.  Waits for the set as stream_open() would,
+ * and aborts it with @text; 0 or -errno, says nothing.
+ */
+int stream_refuse(const struct stream_options *options, const char *text);
 unsigned int stream_count(const struct stream_set *set);
 int stream_hint(struct stream_set *set, uint64_t bytes);
 /* For poll(2): POLLERR and POLLHUP say that the set is aborted. */
@@ -48,6 +90,8 @@ bool stream_dead(const struct stream_set *set);
 /* Writing: one thread for all streams, or one for each */
 int stream_reserve(struct stream_set *set, unsigned int index, uint8_t **buf, size_t *room);
 int stream_commit(struct stream_set *set, unsigned int index, size_t len);
+/* The digest of all that was committed, sent or not */
+int stream_digest(struct stream_set *set, unsigned int index, uint8_t *digest);
 /* Sends what there is; @digest (may be NULL) is that of all sent so far. */
 int stream_send(struct stream_set *set, unsigned int index, uint8_t *digest);
 uint64_t stream_bytes(const struct stream_set *set, unsigned int index);
@@ -66,6 +110,13 @@ int stream_done(struct stream_set *set);
 
 /* From any thread.  The first text stays. */
 void stream_abort(struct stream_set *set, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * The same in the thread of the work, when the server itself gives up: with
+ * Discard, if the set is soft and the client knows it, else an abort.
+ */
+void stream_cancel(struct stream_set *set, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Closes; a set that did not end in order is aborted by that. */
