@@ -15,6 +15,7 @@ static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *report_role;
 static int report_verbose_level;
 static bool report_transient_shown;
+static void (*report_taker)(const char *line);
 
 void report_as(const char *role)
 {
@@ -24,6 +25,11 @@ void report_as(const char *role)
 void report_level(int level)
 {
 	report_verbose_level = level;
+}
+
+void report_to(void (*take)(const char *line))
+{
+	report_taker = take;
 }
 
 int report_verbosity(void)
@@ -65,8 +71,12 @@ static void report_line(const char *fmt, va_list ap)
 	for (i = start; i < len; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
-	line[len++] = '\n';
-	report_put(line, len);
+	if (report_taker) {
+		report_taker(line + strlen("vdi: "));
+	} else {
+		line[len++] = '\n';
+		report_put(line, len);
+	}
 	pthread_mutex_unlock(&report_lock);
 }
 

@@ -8,6 +8,8 @@
 void report_as(const char *role);
 void report_level(int level);		/* -1 quiet, 0 normal, 1 verbose */
 int report_verbosity(void);
+/* Lines go to @take (from any thread, one at a time) instead of stderr; NULL: back. */
+void report_to(void (*take)(const char *line));
 
 /* One line on stderr: "vdi: ..."; returns @code, so that a caller can return it. */
 int report_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -18,6 +18,17 @@ struct engine_job {
 	int digests_fd;			/* where SHA-256 of each stream is listed, -1: nowhere */
 	bool force;			/* restore: replace what is there */
 	enum engine_verify verify;	/* restore: check the database as well */
+	bool check_only;		/* restore: read and check, write nothing; no @path */
+	/*
+	 * restore: the devices are closed as soon as all is read and checked, not
+	 * when the database is in its place: a client may not have the patience
+	 */
+	bool close_early;
+	/* from whatever thread, one at a time; @total is 0 if it is not known; may be NULL */
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	void *progress_ctx;
+	uint64_t bytes;			/* out: of the database */
+	uint64_t pages;			/* out: the same in its own unit */
 	struct stream_set *set;		/* once it is open, for aborts from other threads */
 	void *private;			/* the engine's, from prepare() to release() */
 };

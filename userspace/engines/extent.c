@@ -36,17 +36,20 @@ static int extent_put(struct extent_writer *writer, unsigned int index, const vo
 		ret = sink->commit(sink->ctx, index, room);
 		if (ret)
 			return ret;
+		writer->total[index] += room;
 		p += room;
 		len -= room;
 	}
 	return 0;
 }
 
-int extent_begin(struct extent_writer *writer, const struct extent_sink *sink, const char *engine)
+int extent_begin(struct extent_writer *writer, const struct extent_sink *sink, const char *engine,
+		 uint64_t image_size)
 {
 	struct extent_header header = {
 		.version = htole32(EXTENT_VERSION),
 		.count = htole32(sink->count),
+		.image_size = htole64(image_size),
 	};
 	unsigned int i;
 	int ret;
@@ -84,22 +87,33 @@ static int extent_close(struct extent_writer *writer)
 	writer->extents++;
 	writer->stream_extents[index]++;
 	writer->bytes[index] += writer->length;
+	writer->total[index] += sizeof(record) + writer->length;
 	writer->index = (index + 1) % writer->sink->count;
 	return writer->sink->commit(writer->sink->ctx, index, sizeof(record) + writer->length);
 }
 
-/* A buffer too short for a record and a byte of data is sent as it is. */
+/* @len bytes of nothing, a multiple of a word */
+static int extent_fill(struct extent_writer *writer, unsigned int index, size_t len)
+{
+	const uint32_t word[2] = { htole32(EXTENT_FILL) };
+	int ret = 0;
+
+	for (; !ret && len >= EXTENT_WORD; len -= EXTENT_WORD)
+		ret = extent_put(writer, index, word, EXTENT_WORD);
+	return ret;
+}
+
+/* The rest of a buffer too short for a record and data is filled. */
 static int extent_open(struct extent_writer *writer, uint64_t offset)
 {
 	const struct extent_sink *sink = writer->sink;
-	uint8_t digest[STREAM_DIGEST_SIZE];
 	uint8_t *buf;
 	size_t room;
 	int ret;
 
 	ret = sink->reserve(sink->ctx, writer->index, &buf, &room);
 	if (!ret && room <= sizeof(struct extent_record)) {
-		ret = sink->digest(sink->ctx, writer->index, digest);
+		ret = extent_fill(writer, writer->index, room);
 		if (!ret)
 			ret = sink->reserve(sink->ctx, writer->index, &buf, &room);
 	}
@@ -118,6 +132,8 @@ int extent_write(struct extent_writer *writer, uint64_t offset, const void *data
 	const uint8_t *p = data;
 	int ret;
 
+	if (len % EXTENT_WORD)
+		return -EINVAL;
 	while (len) {
 		size_t part;
 
@@ -144,8 +160,9 @@ int extent_write(struct extent_writer *writer, uint64_t offset, const void *data
 	return 0;
 }
 
-int extent_finish(struct extent_writer *writer, uint64_t file_size)
+int extent_finish(struct extent_writer *writer, uint64_t file_size, uint32_t block_size)
 {
+	const size_t end_size = sizeof(struct extent_record) + sizeof(struct extent_end);
 	const struct extent_sink *sink = writer->sink;
 	unsigned int i;
 	int ret = extent_close(writer);
@@ -162,13 +179,14 @@ int extent_finish(struct extent_writer *writer, uint64_t file_size)
 			.stream_extents = htole64(writer->stream_extents[i]),
 		};
 
-		ret = sink->digest(sink->ctx, i, end.digest);
+		ret = extent_fill(writer, i, block_size - 1 -
+				  (writer->total[i] + end_size - 1) % block_size);
+		if (!ret)
+			ret = sink->digest(sink->ctx, i, end.digest);
 		if (!ret)
 			ret = extent_put(writer, i, &record, sizeof(record));
 		if (!ret)
 			ret = extent_put(writer, i, &end, sizeof(end));
-		if (!ret)
-			ret = sink->digest(sink->ctx, i, end.digest);	/* sends the rest */
 	}
 	return ret;
 }
@@ -199,13 +217,26 @@ static const char *extent_take_header(struct extent_reader *reader)
 	reader->have = 0;
 	if (memcmp(header->magic, extent_magic, sizeof(header->magic)))
 		return "is not a stream of this engine (its magic is wrong)";
-	if (le32toh(header->version) != EXTENT_VERSION || header->flags)
+	if (!header->version || le32toh(header->version) > EXTENT_VERSION || header->flags)
 		return "has a version that this vdi does not know; use a newer vdi";
 	header->index = le32toh(header->index);
 	header->count = le32toh(header->count);
+	header->image_size = le64toh(header->image_size);
 	header->engine[sizeof(header->engine) - 1] = '\0';
 	reader->have_header = true;
 	return NULL;
+}
+
+/* The first word of a record, which may be all of it */
+static void extent_take_fill(struct extent_reader *reader)
+{
+	uint32_t word[2];
+
+	memcpy(word, reader->partial, sizeof(word));
+	if (le32toh(word[0]) != EXTENT_FILL || word[1])
+		return;
+	EVP_DigestUpdate(reader->md, reader->partial, reader->have);
+	reader->have = 0;
 }
 
 static const char *extent_take_record(struct extent_reader *reader,
@@ -317,6 +348,9 @@ const char *extent_feed(struct extent_reader *reader, const struct extent_consum
 		} else if (reader->have_record && reader->record.type == EXTENT_END) {
 			if (extent_collect(reader, &p, &len, end_size))
 				wrong = extent_take_end(reader);
+		} else if (reader->have < EXTENT_WORD) {
+			if (extent_collect(reader, &p, &len, EXTENT_WORD))
+				extent_take_fill(reader);
 		} else if (extent_collect(reader, &p, &len, sizeof(reader->record))) {
 			wrong = extent_take_record(reader, consumer);
 		}

@@ -15,7 +15,7 @@
 
 #include "stream.h"
 
-#define EXTENT_VERSION		1
+#define EXTENT_VERSION		2	/* 1 had no fill records */
 #define EXTENT_ID_SIZE		16
 
 /* In the stream, little-endian, once, first */
@@ -27,10 +27,15 @@ struct extent_header {
 	uint32_t index;
 	uint32_t count;
 	char engine[16];		/* "sqlite" */
-	uint8_t zero[8];
+	uint64_t image_size;		/* bytes of the file, 0: not known in advance */
 };
 
-enum { EXTENT_DATA = 0x41544144, EXTENT_END = 0x20444e45 };
+/*
+ * All lengths are multiples of 8.  A fill is the first 8 bytes of a record: it
+ * makes a transfer, and the whole stream, a multiple of the block size.
+ */
+enum { EXTENT_DATA = 0x41544144, EXTENT_END = 0x20444e45, EXTENT_FILL = 0x4c4c4946 };
+#define EXTENT_WORD	8
 
 struct extent_record {
 	uint32_t type;			/* EXTENT_* */
@@ -58,7 +63,7 @@ struct extent_sink {
 	int (*reserve)(void *ctx, unsigned int index, uint8_t **buf, size_t *room);
 	/* @len bytes there are done; a full buffer is sent */
 	int (*commit)(void *ctx, unsigned int index, size_t len);
-	/* sends what there is, and gives the SHA-256 of all that was sent */
+	/* the SHA-256 of all that was committed */
 	int (*digest)(void *ctx, unsigned int index, uint8_t *digest);
 };
 
@@ -73,12 +78,15 @@ struct extent_writer {
 	uint64_t extents;
 	uint64_t bytes[STREAM_MAX];
 	uint64_t stream_extents[STREAM_MAX];
+	uint64_t total[STREAM_MAX];	/* with records and fills */
 };
 
-/* All: 0 or what the sink's functions gave. */
-int extent_begin(struct extent_writer *writer, const struct extent_sink *sink, const char *engine);
+/* All: 0 or what the sink's functions gave.  @image_size: 0 if not known. */
+int extent_begin(struct extent_writer *writer, const struct extent_sink *sink, const char *engine,
+		 uint64_t image_size);
 int extent_write(struct extent_writer *writer, uint64_t offset, const void *data, size_t len);
-int extent_finish(struct extent_writer *writer, uint64_t file_size);
+/* Each stream then has a multiple of @block_size. */
+int extent_finish(struct extent_writer *writer, uint64_t file_size, uint32_t block_size);
 
 /* A stream that is read, byte by byte, whatever the size of the reads */
 struct extent_reader {

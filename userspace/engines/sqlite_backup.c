@@ -30,6 +30,7 @@
 #define SQLITE_STEP_PAGES	512
 
 struct sqlite_backup {
+	struct engine_job *job;
 	sqlite3 *source;
 	sqlite3 *image_db;
 	uint64_t pages;
@@ -45,7 +46,7 @@ static int sqlite_fail(const struct engine_job *job, sqlite3 *db, const char *wh
 	int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
 
 	if (job->set)
-		stream_abort(job->set, "%s: %s", what, why);
+		stream_cancel(job->set, "%s: %s", what, why);
 	if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
 		return report_fail(EXIT_EXISTS,
 				   "%s: %s: %s: another program holds it; try again later",
@@ -105,6 +106,7 @@ static int sqlite_backup_prepare(struct engine_job *job)
 	backup = calloc(1, sizeof(*backup));
 	if (!backup)
 		return report_fail(EXIT_FAILED, "out of memory");
+	backup->job = job;
 	job->private = backup;
 	return sqlite_open_source(job, backup);
 }
@@ -121,14 +123,19 @@ static int sqlite_commit(void *ctx, unsigned int index, size_t len)
 
 static int sqlite_digest(void *ctx, unsigned int index, uint8_t *digest)
 {
-	return stream_send(ctx, index, digest);
+	return stream_digest(ctx, index, digest);
 }
 
 static int sqlite_page(void *ctx, uint64_t offset, const void *data, size_t len)
 {
 	struct sqlite_backup *backup = ctx;
+	struct engine_job *job = backup->job;
+	int ret = extent_write(&backup->writer, offset, data, len);
 
-	return extent_write(&backup->writer, offset, data, len);
+	job->bytes += len;
+	if (!ret && job->progress)
+		job->progress(job->progress_ctx, job->bytes, backup->pages * backup->page_size);
+	return ret;
 }
 
 /*
@@ -159,7 +166,7 @@ static int sqlite_copy_failed(struct engine_job *job, struct sqlite_backup *back
 	if (backup->image.error)
 		return backup->image.error;	/* told already */
 	if (backup->image.refused) {
-		stream_abort(job->set, "SQLite: unexpected %s", backup->image.refused);
+		stream_cancel(job->set, "SQLite: unexpected %s", backup->image.refused);
 		return report_fail(EXIT_FAILED,
 				   "%s: this SQLite (%s) does what no backup did before (%s): please report it",
 				   job->path, sqlite3_libversion(), backup->image.refused);
@@ -185,7 +192,7 @@ static int sqlite_copy(struct engine_job *job, struct sqlite_backup *backup)
 		return sqlite_copy_failed(job, backup);
 	/* the image is that of the moment when the transaction began, and whole */
 	if (size && backup->image.size != size) {
-		stream_abort(job->set, "the image has the wrong size");
+		stream_cancel(job->set, "the image has the wrong size");
 		return report_fail(EXIT_FAILED,
 				   "%s: the image has %" PRIu64 " bytes instead of %" PRIu64,
 				   job->path, backup->image.size, size);
@@ -217,11 +224,13 @@ static int sqlite_backup_run(struct engine_job *job)
 	if (!ret)
 		ret = sqlite_open_image(job, backup);
 	if (!ret)
-		ret = extent_begin(&backup->writer, &backup->sink, "sqlite");
+		ret = extent_begin(&backup->writer, &backup->sink, "sqlite",
+				   backup->pages * backup->page_size);
 	if (!ret)
 		ret = sqlite_copy(job, backup);
 	if (!ret)
-		ret = extent_finish(&backup->writer, backup->image.size);
+		ret = extent_finish(&backup->writer, backup->image.size, job->stream.block_size);
+	job->pages = backup->page_size ? backup->image.size / backup->page_size : 0;
 	for (i = 0; !ret && i < stream_count(set); i++) {
 		ret = stream_send(set, i, digest);
 		if (!ret)

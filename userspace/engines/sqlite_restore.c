@@ -39,6 +39,7 @@ struct sqlite_restore {
 	bool claimed;
 	struct sqlite_part *parts;
 	unsigned int count;
+	pthread_mutex_t lock;		/* of the progress */
 };
 
 static int sqlite_restore_prepare(struct engine_job *job)
@@ -49,6 +50,9 @@ static int sqlite_restore_prepare(struct engine_job *job)
 	if (!restore)
 		return report_fail(EXIT_FAILED, "out of memory");
 	job->private = restore;
+	pthread_mutex_init(&restore->lock, NULL);
+	if (job->check_only)
+		return 0;
 	ret = sqlite_files_check(job->path, job->force);
 	if (ret)
 		return ret;
@@ -56,10 +60,26 @@ static int sqlite_restore_prepare(struct engine_job *job)
 	return publish_open(&restore->publish, job->path, false, job->force, 0666);
 }
 
+static void sqlite_part_progress(const struct sqlite_part *part, size_t len)
+{
+	struct engine_job *job = part->job;
+	struct sqlite_restore *restore = job->private;
+
+	pthread_mutex_lock(&restore->lock);
+	job->bytes += len;
+	if (job->progress)
+		job->progress(job->progress_ctx, job->bytes, part->reader.header.image_size);
+	pthread_mutex_unlock(&restore->lock);
+}
+
 static int sqlite_part_data(void *ctx, uint64_t offset, const void *data, size_t len)
 {
 	const struct sqlite_part *part = ctx;
 	const char *p = data;
+
+	sqlite_part_progress(part, len);
+	if (part->job->check_only)
+		return 0;
 
 	while (len) {
 		ssize_t ret = pwrite(part->fd, p, len, offset);
@@ -101,7 +121,8 @@ static void *sqlite_part_run(void *arg)
 	const uint8_t *buf;
 	size_t len;
 
-	for (;;) {
+	/* on media other things may follow the end: not ours, not even the end of the data */
+	while (!(part->reader.have_end && part->job->stream.media)) {
 		const char *wrong;
 		int error;
 
@@ -205,6 +226,19 @@ static int sqlite_restore_publish(struct engine_job *job, struct sqlite_restore 
 	return 0;
 }
 
+/* For people: how many pages there are, of the size that the database's header says */
+static void sqlite_restore_count(struct engine_job *job, const struct sqlite_restore *restore)
+{
+	uint8_t be[2];
+	uint32_t size;
+
+	if (pread(restore->publish.file_fd, be, sizeof(be), 16) != sizeof(be))
+		return;
+	size = be[0] << 8 | be[1];
+	if (size)
+		job->pages = job->bytes / (size == 1 ? 65536 : size);
+}
+
 static int sqlite_restore_streams(struct engine_job *job, struct sqlite_restore *restore)
 {
 	unsigned int i;
@@ -215,7 +249,7 @@ static int sqlite_restore_streams(struct engine_job *job, struct sqlite_restore 
 
 		part->job = job;
 		part->index = i;
-		part->fd = restore->publish.file_fd;
+		part->fd = job->check_only ? -1 : restore->publish.file_fd;
 		if (extent_reader_init(&part->reader))
 			return report_fail(EXIT_FAILED, "out of memory");
 	}
@@ -268,12 +302,17 @@ static int sqlite_restore_run(struct engine_job *job)
 	wrong = sqlite_restore_check(restore, &bad);
 	if (wrong)
 		return sqlite_part_wrong(&restore->parts[bad], wrong, 0);
-	ret = sqlite_restore_publish(job, restore);
+	if (job->check_only)
+		return stream_done(set);
+	sqlite_restore_count(job, restore);
+	ret = job->close_early ? stream_done(set) : 0;
+	if (!ret)
+		ret = sqlite_restore_publish(job, restore);
 	if (ret) {
 		stream_abort(set, "the new database could not be made");
 		return ret;
 	}
-	return stream_done(set);
+	return job->close_early ? 0 : stream_done(set);
 }
 
 static void sqlite_restore_release(struct engine_job *job)
@@ -288,6 +327,7 @@ static void sqlite_restore_release(struct engine_job *job)
 	for (i = 0; restore->parts && i < restore->count; i++)
 		extent_reader_free(&restore->parts[i].reader);
 	free(restore->parts);
+	pthread_mutex_destroy(&restore->lock);
 	if (restore->claimed)
 		publish_discard(&restore->publish);
 	if (restore->publish.path)
