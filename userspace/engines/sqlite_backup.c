@@ -93,24 +93,6 @@ static int sqlite_open_source(struct engine_job *job, struct sqlite_backup *back
 	return 0;
 }
 
-static int sqlite_backup_prepare(struct engine_job *job)
-{
-	struct sqlite_backup *backup;
-	struct stat st;
-
-	if (stat(job->path, &st))
-		return report_fail(EXIT_FAILED, "%s: %s", job->path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return report_fail(EXIT_FAILED,
-				   "%s: is not a file, so no SQLite database", job->path);
-	backup = calloc(1, sizeof(*backup));
-	if (!backup)
-		return report_fail(EXIT_FAILED, "out of memory");
-	backup->job = job;
-	job->private = backup;
-	return sqlite_open_source(job, backup);
-}
-
 static int sqlite_reserve(void *ctx, unsigned int index, uint8_t **buf, size_t *room)
 {
 	return stream_reserve(ctx, index, buf, room);
@@ -139,12 +121,13 @@ static int sqlite_page(void *ctx, uint64_t offset, const void *data, size_t len)
 }
 
 /*
- * A cache of 1 MiB that spills, and nothing that would make SQLite read back,
- * write twice or keep a journal.
+ * A cache of a few pages that spills, so that the first page comes out as soon
+ * as the copy begins (a client may have little patience), and nothing that would
+ * make SQLite read back, write twice or keep a journal.
  */
 static const char sqlite_image_setup[] =
 	"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-	"PRAGMA cache_size=-1024; PRAGMA cache_spill=ON; PRAGMA temp_store=MEMORY";
+	"PRAGMA cache_size=16; PRAGMA cache_spill=ON; PRAGMA temp_store=MEMORY";
 
 static int sqlite_open_image(struct engine_job *job, struct sqlite_backup *backup)
 {
@@ -158,6 +141,26 @@ static int sqlite_open_image(struct engine_job *job, struct sqlite_backup *backu
 	    sqlite3_exec(backup->image_db, sqlite_image_setup, NULL, NULL, NULL))
 		return sqlite_fail(job, backup->image_db, "open the image");
 	return 0;
+}
+
+static int sqlite_backup_prepare(struct engine_job *job)
+{
+	struct sqlite_backup *backup;
+	struct stat st;
+	int ret;
+
+	if (stat(job->path, &st))
+		return report_fail(EXIT_FAILED, "%s: %s", job->path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return report_fail(EXIT_FAILED,
+				   "%s: is not a file, so no SQLite database", job->path);
+	backup = calloc(1, sizeof(*backup));
+	if (!backup)
+		return report_fail(EXIT_FAILED, "out of memory");
+	backup->job = job;
+	job->private = backup;
+	ret = sqlite_open_source(job, backup);
+	return ret ? ret : sqlite_open_image(job, backup);
 }
 
 /* The set has failed, SQLite has, or SQLite did what the image can't do. */
@@ -221,8 +224,6 @@ static int sqlite_backup_run(struct engine_job *job)
 		.digest = sqlite_digest,
 	};
 	ret = stream_hint(set, backup->pages * backup->page_size);
-	if (!ret)
-		ret = sqlite_open_image(job, backup);
 	if (!ret)
 		ret = extent_begin(&backup->writer, &backup->sink, "sqlite",
 				   backup->pages * backup->page_size);

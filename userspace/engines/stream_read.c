@@ -94,6 +94,41 @@ static int stream_take_read(struct stream_set *set, struct stream *stream, const
 	return 0;
 }
 
+/* Has a Read further on met the end of the data? */
+static bool stream_met_end(const struct stream *stream)
+{
+	uint64_t i;
+
+	for (i = stream->tail + 1; i < stream->head; i++) {
+		const struct stream_slot *slot = &stream->slots[i % stream->depth];
+
+		if (!slot->sent && stream_code_eof(slot->code))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Waits for the Read at the tail.  What was left of it may have been queued
+ * behind one that met the end, and so was never delivered: it is sent again.
+ */
+static int stream_wait_tail(struct stream_set *set, struct stream *stream)
+{
+	struct stream_slot *slot = stream_tail(stream);
+	int ret = stream_wait_slot(set, stream, slot);
+
+	if (ret || slot->code != VDI_CODE_IO_DEVICE || !stream_met_end(stream) ||
+	    !stream_has(set, VDI_FEAT_RANDOM_ACCESS))
+		return ret;
+	ret = stream_wait_all(set, stream);
+	if (ret)
+		return ret;
+	if (stream_clear(set, stream))
+		return -EREMOTEIO;
+	ret = stream_send_slot(set, stream, VDI_CMD_READ, slot, slot->len);
+	return ret ? ret : stream_wait_slot(set, stream, slot);
+}
+
 int stream_read(struct stream_set *set, unsigned int index, const uint8_t **buf, size_t *len)
 {
 	struct stream *stream = &set->streams[index];
@@ -113,7 +148,7 @@ int stream_read(struct stream_set *set, unsigned int index, const uint8_t **buf,
 		}
 		ret = stream_ask(set, stream);
 		if (!ret)
-			ret = stream_wait_slot(set, stream, stream_tail(stream));
+			ret = stream_wait_tail(set, stream);
 		if (ret)
 			return stream_failed(set, stream, "Read", ret);
 		ret = stream_take_read(set, stream, buf, len);

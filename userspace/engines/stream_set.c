@@ -215,8 +215,9 @@ static int stream_open_all(struct stream_set *set)
 
 static int stream_no_node(struct stream_set *set, int ret)
 {
-	const struct stream_fault fault = { .kind = STREAM_FAULT_OPEN, .error = ret };
+	struct stream_fault fault = { .kind = STREAM_FAULT_OPEN, .error = ret };
 
+	snprintf(fault.device, sizeof(fault.device), "%s", set->options.name);
 	stream_fail_first(set, EXIT_FAILED, &fault);
 	return verdict_node(ret);
 }
