@@ -273,9 +273,13 @@ static void usage(void)
 
 static void config_print(const struct vdi_config *config)
 {
-	printf("config devices=%u features=0x%x prefix=%u align=%u block=%u transfer=%u\n",
+	struct vdi_set_stat stat = { };
+
+	vdi_client_stat(client, &stat, sizeof(stat));
+	printf("config devices=%u features=0x%x prefix=%u align=%u block=%u transfer=%u area=%llu\n",
 	       config->device_count, config->features, config->prefix_zone_size,
-	       config->alignment, config->block_size, config->max_transfer_size);
+	       config->alignment, config->block_size, config->max_transfer_size,
+	       (unsigned long long)stat.area_size);
 	fflush(stdout);
 }
 

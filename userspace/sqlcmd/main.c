@@ -361,7 +361,9 @@ static int64_t main_wait_ms(void)
 	const char *env = getenv("VDI_SQLCMD_WAIT");
 	long seconds;
 
-	return 1000 * (env && main_number(env, 1, 86400, &seconds) ? seconds : MAIN_WAIT_S);
+	if (!env || !main_number(env, 0, 86400, &seconds))
+		seconds = MAIN_WAIT_S;
+	return seconds ? seconds * 1000 : 1;	/* 0 is for ever to the streams */
 }
 
 int main(int argc, char **argv)
