@@ -82,7 +82,7 @@ static int bind_session(struct session *s, const char *method, const char *name,
 {
 	const struct environment *e = &s->environment;
 	struct vdi_config inputs = { 0 };
-	char about[VDI_NAME_SIZE + 8];
+	char about[100] = "";
 	char why[VDI_NAME_SIZE] = "";
 	int result, err;
 
@@ -107,7 +107,11 @@ static int bind_session(struct session *s, const char *method, const char *name,
 	} else {
 		err = vdi_client_open_secondary(s->client, e->instance, name);
 	}
-	snprintf(about, sizeof(about), "set '%s'", s->name);
+	if (err == -EOPNOTSUPP && config)
+		snprintf(about, sizeof(about),
+			 "deviceCount %u, features 0x%x, alignment %u, prefixZoneSize %u",
+			 config->deviceCount, config->features, config->alignment,
+			 config->prefixZoneSize);
 	return report_result(s, method, err, about);
 }
 
