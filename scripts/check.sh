@@ -154,11 +154,19 @@ check_kernel-doc() {
 }
 
 check_header() {	# for any program: old C, C++, 32 bits
-	local h=$tmp/header.c
+	local h=$tmp/header.c cxx
 	printf '#include <linux/vdi.h>\n#include <linux/vdi.h>\nint main(void) { return 0; }\n' >"$h"
 	gcc -std=c90 -pedantic -Wall -Wextra -Werror -Iuapi -fsyntax-only "$h"
 	gcc -std=c90 -pedantic -Wall -Wextra -Werror -Iuapi -fsyntax-only -m32 "$h"
 	g++ -x c++ -std=c++11 -pedantic -Wall -Wextra -Werror -Iuapi -fsyntax-only "$h"
+	# those of the SDK have a layout and names to keep, in more than one compiler
+	for cxx in g++ clang++; do
+		! command -v $cxx >/dev/null ||
+			$cxx -std=c++11 -pedantic -Wall -Wextra -Werror -Iuserspace/sqlvdi \
+				-fsyntax-only selftests/sdk/layout.cpp
+	done
+	printf '#include "vdi.h"\n#include "vdierror.h"\n' >"$h"
+	gcc -std=c99 -pedantic -Wall -Wextra -Werror -Iuserspace/sqlvdi -fsyntax-only "$h"
 }
 
 check_user() {
