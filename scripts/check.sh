@@ -161,12 +161,12 @@ check_header() {	# for any program: old C, C++, 32 bits
 	g++ -x c++ -std=c++11 -pedantic -Wall -Wextra -Werror -Iuapi -fsyntax-only "$h"
 	# those of the SDK have a layout and names to keep, in more than one compiler
 	for cxx in g++ clang++; do
-		! command -v $cxx >/dev/null ||
-			$cxx -std=c++11 -pedantic -Wall -Wextra -Werror -Iuserspace/sqlvdi \
+		! command -v "$cxx" >/dev/null ||
+			"$cxx" -std=c++11 -pedantic -Wall -Wextra -Werror -Iuserspace/sqlvdi \
 				-fsyntax-only selftests/sdk/layout.cpp
 	done
 	printf '#include "vdi.h"\n#include "vdierror.h"\n' >"$h"
-	gcc -std=c99 -pedantic -Wall -Wextra -Werror -Iuserspace/sqlvdi -fsyntax-only "$h"
+	gcc -std=c99 -Wall -Wextra -Werror -Iuserspace/sqlvdi -fsyntax-only "$h"
 }
 
 check_user() {

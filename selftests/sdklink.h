@@ -32,12 +32,12 @@ enum sdk_state {
  * @sdev: devices of the server
  */
 struct sdk_link {
-	ClientVirtualDeviceSet *set;
+	struct sdk_set *set;
 	struct vdi_server *server;
 	char name[VDI_NAME_SIZE];
 	char second[VDI_NAME_SIZE];
 	struct VDConfig config;
-	ClientVirtualDevice *dev[SDK_DEVICES];
+	struct sdk_device *dev[SDK_DEVICES];
 	struct vdi_server_device *sdev[SDK_DEVICES];
 };
 
@@ -133,7 +133,7 @@ static inline int sdk_collect(struct sdk_link *l, int device, struct vdi_complet
  * @result: what it gave
  */
 struct sdk_waiter {
-	ClientVirtualDevice *device;
+	struct sdk_device *device;
 	time_t timeout;
 	pthread_t thread;
 	atomic_int tid;
@@ -153,7 +153,7 @@ static inline void *sdk_waiter_run(void *arg)
 }
 
 /* Starts it and sees that it sleeps, or has returned. */
-static inline bool sdk_wait(struct sdk_waiter *w, ClientVirtualDevice *device, time_t timeout)
+static inline bool sdk_wait(struct sdk_waiter *w, struct sdk_device *device, time_t timeout)
 {
 	*w = (struct sdk_waiter){ .device = device, .timeout = timeout };
 	return !pthread_create(&w->thread, NULL, sdk_waiter_run, w) &&

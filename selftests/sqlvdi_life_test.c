@@ -62,7 +62,7 @@ TEST_F(life, static_storage)
 
 TEST_F(life, create_again_and_again)
 {
-	ClientVirtualDevice *old = NULL;
+	struct sdk_device *old = NULL;
 	int i;
 
 	for (i = 0; i < 3; i++) {
@@ -155,8 +155,8 @@ TEST_F(life, forked_child_has_no_set)
 static int secondary(struct vt_child *me, void *arg)
 {
 	struct sdk_link *l = arg;
-	ClientVirtualDeviceSet *set = sdk_new();
-	ClientVirtualDevice *device;
+	struct sdk_set *set = sdk_new();
+	struct sdk_device *device;
 	struct VDConfig config;
 	struct VDC_Command *c;
 	uint8_t *buffer;
@@ -211,7 +211,7 @@ TEST_F(life, secondary_in_a_child)
 
 TEST_F(life, OpenInSecondary_too_early)
 {
-	ClientVirtualDeviceSet *second = sdk_new();
+	struct sdk_set *second = sdk_new();
 
 	EXPECT_EQ(VD_E_PROTOCOL, sdk_open_in_secondary(second, self->l.name));
 	ASSERT_EQ(0, sdk_link_to(&self->l, SDK_CONFIGURABLE));

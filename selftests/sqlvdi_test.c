@@ -106,7 +106,7 @@ TEST_F(state, GetConfiguration)
 
 TEST_F(state, OpenDevice)
 {
-	ClientVirtualDevice *device = (void *)1;
+	struct sdk_device *device = (void *)1;
 
 	EXPECT_EQ(variant->open_device,
 		  sdk_open_device(self->l.set, self->l.second, &device));
@@ -300,7 +300,7 @@ TEST_F(create, names)
 
 TEST_F(create, name_that_is_taken)
 {
-	ClientVirtualDeviceSet *other = sdk_new();
+	struct sdk_set *other = sdk_new();
 
 	ASSERT_EQ(NOERROR, sdk_create(self->l.set, self->l.name, &self->l.config));
 	EXPECT_EQ(VD_E_PROTOCOL, sdk_create(other, self->l.name, &self->l.config));
@@ -434,8 +434,8 @@ TEST_F(active, close_comes_last)
 
 TEST_F(active, OpenDevice_refused)
 {
-	ClientVirtualDeviceSet *other = sdk_new();
-	ClientVirtualDevice *device;
+	struct sdk_set *other = sdk_new();
+	struct sdk_device *device;
 
 	/* all are open, whatever the name */
 	EXPECT_EQ(VD_E_OPEN, sdk_open_device(self->l.set, "nobody", &device));
@@ -450,7 +450,7 @@ TEST_F(active, OpenDevice_refused)
 
 TEST_F(create, OpenDevice_names)
 {
-	ClientVirtualDevice *device;
+	struct sdk_device *device;
 
 	ASSERT_EQ(0, sdk_link_to(&self->l, SDK_INITIALIZING));
 	EXPECT_EQ(VD_E_PROTOCOL, sdk_open_device(self->l.set, self->l.name, &device));

@@ -5,7 +5,7 @@
  *
  * usage: disk SET FILE
  */
-#include "client.h"
+#include "client.hpp"
 
 static int64_t position, end;
 

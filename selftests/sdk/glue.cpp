@@ -4,83 +4,93 @@
 
 static ClientVirtualDeviceSet static_set;
 
-ClientVirtualDeviceSet *sdk_new()
+static ClientVirtualDeviceSet *of(sdk_set *set)
 {
-	return new ClientVirtualDeviceSet();
+	return reinterpret_cast<ClientVirtualDeviceSet *>(set);
 }
 
-void sdk_delete(ClientVirtualDeviceSet *set)
+static ClientVirtualDevice *of(sdk_device *device)
 {
-	delete set;
+	return reinterpret_cast<ClientVirtualDevice *>(device);
 }
 
-ClientVirtualDeviceSet *sdk_static()
+sdk_set *sdk_new()
 {
-	return &static_set;
+	return reinterpret_cast<sdk_set *>(new ClientVirtualDeviceSet());
 }
 
-int sdk_create(ClientVirtualDeviceSet *set, char *name, VDConfig *config)
+void sdk_delete(sdk_set *set)
 {
-	return set->Create(name, config);
+	delete of(set);
 }
 
-int sdk_open_in_secondary(ClientVirtualDeviceSet *set, char *name)
+sdk_set *sdk_static()
 {
-	return set->OpenInSecondary(name);
+	return reinterpret_cast<sdk_set *>(&static_set);
 }
 
-int sdk_get_configuration(ClientVirtualDeviceSet *set, time_t timeout, VDConfig *config)
+int sdk_create(sdk_set *set, char *name, VDConfig *config)
 {
-	return set->GetConfiguration(timeout, config);
+	return of(set)->Create(name, config);
 }
 
-int sdk_open_device(ClientVirtualDeviceSet *set, char *name, ClientVirtualDevice **device)
+int sdk_open_in_secondary(sdk_set *set, char *name)
 {
-	return set->OpenDevice(name, device);
+	return of(set)->OpenInSecondary(name);
 }
 
-int sdk_close(ClientVirtualDeviceSet *set)
+int sdk_get_configuration(sdk_set *set, time_t timeout, VDConfig *config)
 {
-	return set->Close();
+	return of(set)->GetConfiguration(timeout, config);
 }
 
-int sdk_signal_abort(ClientVirtualDeviceSet *set)
+int sdk_open_device(sdk_set *set, char *name, sdk_device **device)
 {
-	return set->SignalAbort();
+	return of(set)->OpenDevice(name, reinterpret_cast<ClientVirtualDevice **>(device));
 }
 
-int sdk_get_buffer_handle(ClientVirtualDeviceSet *set, uint8_t *buffer, unsigned int *handle)
+int sdk_close(sdk_set *set)
 {
-	return set->GetBufferHandle(buffer, handle);
+	return of(set)->Close();
 }
 
-int sdk_map_buffer_handle(ClientVirtualDeviceSet *set, int handle, uint8_t **buffer)
+int sdk_signal_abort(sdk_set *set)
 {
-	return set->MapBufferHandle(handle, buffer);
+	return of(set)->SignalAbort();
 }
 
-void sdk_register_device_closed(ClientVirtualDeviceSet *set)
+int sdk_get_buffer_handle(sdk_set *set, uint8_t *buffer, unsigned int *handle)
 {
-	set->RegisterDeviceClosed();
+	return of(set)->GetBufferHandle(buffer, handle);
 }
 
-ClientVirtualDevice *sdk_device_new()
+int sdk_map_buffer_handle(sdk_set *set, int handle, uint8_t **buffer)
 {
-	return new ClientVirtualDevice();
+	return of(set)->MapBufferHandle(handle, buffer);
 }
 
-void sdk_device_delete(ClientVirtualDevice *device)
+void sdk_register_device_closed(sdk_set *set)
 {
-	delete device;
+	of(set)->RegisterDeviceClosed();
 }
 
-int sdk_get_command(ClientVirtualDevice *device, time_t timeout, VDC_Command **command)
+sdk_device *sdk_device_new()
 {
-	return device->GetCommand(timeout, command);
+	return reinterpret_cast<sdk_device *>(new ClientVirtualDevice());
 }
 
-int sdk_complete_command(ClientVirtualDevice *device, VDC_Command *command, int code,
+void sdk_device_delete(sdk_device *device)
+{
+	delete of(device);
+}
+
+int sdk_get_command(sdk_device *device, time_t timeout, VDC_Command **command)
+{
+	return of(device)->GetCommand(timeout, command);
+}
+
+int sdk_complete_command(sdk_device *device, VDC_Command *command, int code,
 			 unsigned long bytes, int64_t position)
 {
-	return device->CompleteCommand(command, code, bytes, position);
+	return of(device)->CompleteCommand(command, code, bytes, position);
 }

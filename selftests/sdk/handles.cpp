@@ -5,7 +5,7 @@
  *
  * usage: handles backup|restore SET FILE
  */
-#include "client.h"
+#include "client.hpp"
 
 #include <sys/socket.h>
 #include <sys/wait.h>

@@ -6,7 +6,7 @@
  *
  * usage: leaves SET COUNT abort|close|exit|crash|full
  */
-#include "client.h"
+#include "client.hpp"
 
 static ClientVirtualDeviceSet vds;
 

@@ -5,7 +5,7 @@
  *
  * usage: polls SET FILE
  */
-#include "client.h"
+#include "client.hpp"
 
 #include <vector>
 

@@ -7,7 +7,7 @@
  *
  * The child number VICTIM is killed as soon as its device is open.
  */
-#include "client.h"
+#include "client.hpp"
 
 #include <csignal>
 #include <sys/wait.h>

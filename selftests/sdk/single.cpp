@@ -4,7 +4,7 @@
  *
  * usage: single backup|restore SET FILE [TIMEOUT]
  */
-#include "client.h"
+#include "client.hpp"
 
 int main(int argc, char **argv)
 {

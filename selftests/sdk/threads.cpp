@@ -5,7 +5,7 @@
  *
  * usage: threads backup|restore SET DIRECTORY DEVICES
  */
-#include "client.h"
+#include "client.hpp"
 
 #include <pthread.h>
 #include <vector>

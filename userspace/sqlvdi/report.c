@@ -26,6 +26,8 @@
 
 #define LINE_SIZE	1024
 #define CAUSE_SIZE	400
+#define LINE_FORMAT	"SQLVDI: Loc=%s. Desc=%s. ErrorCode=(0x%08x)%s. Process=%d. " \
+			"Thread=%d. Client. Instance=%s. VD=%s.\n"
 
 /*
  * VD_E_* of each errno.  Those that say all there is to say are not reported: a
@@ -150,10 +152,8 @@ void report_line(const char *method, int result, const char *set, const char *in
 	fd = destination(&own);
 	if (fd < 0)
 		goto out;
-	length = snprintf(line, sizeof(line),
-			  "SQLVDI: Loc=%s. Desc=%s. ErrorCode=(0x%08x)%s. Process=%d. Thread=%d. Client. Instance=%s. VD=%s.\n",
-			  method, cause, (unsigned int)result, name_of(result), getpid(),
-			  gettid(), instance, set);
+	length = snprintf(line, sizeof(line), LINE_FORMAT, method, cause, (unsigned int)result,
+			  name_of(result), getpid(), gettid(), instance, set);
 	if (length >= (int)sizeof(line)) {
 		length = sizeof(line) - 1;
 		line[length - 1] = '\n';
@@ -213,7 +213,7 @@ static void tell_cause(struct session *s, const char *method, int err, int resul
 	if (__atomic_exchange_n(&s->reported, err, __ATOMIC_RELAXED) == err)
 		return;
 	if (err == -EIO)
-		tell(s, method, result, "the set belongs to process %d, another one needs an object of its own and OpenInSecondary",
+		tell(s, method, result, "the set is process %d's: use an object of your own and OpenInSecondary",
 		     s->pid);
 	else
 		tell(s, method, result, "%s%s%s%s%s", vdi_strerror(err), *limit ? ": " : "",

@@ -156,8 +156,9 @@ public:
 			    unsigned long bytesTransferred, int64_t position);
 
 private:
-	CVD *cvd;
 	friend class ClientVirtualDeviceSet;
+
+	CVD *cvd;
 };
 
 /* The client's side of a set; not to be copied. */
@@ -171,15 +172,15 @@ public:
 	/* The first device has the name of the set. */
 	int OpenDevice(char *name, ClientVirtualDevice **ppVirtualDevice);
 	/* VD_E_OPEN reports that devices were open; everything is released. */
-	int Close();
-	int SignalAbort();
+	int Close(void);
+	int SignalAbort(void);
 	/* Joins a set that another process has made, and that is configured. */
 	int OpenInSecondary(char *setName);
 	/* Name a buffer to another process that has the set open. */
 	int GetBufferHandle(uint8_t *pBuffer, unsigned int *pBufferHandle);
 	int MapBufferHandle(int dwBuffer, uint8_t **ppBuffer);
 	/* Does nothing; it is part of the published class. */
-	void RegisterDeviceClosed();
+	void RegisterDeviceClosed(void);
 
 private:
 	CVDS *cvds;

@@ -4,8 +4,8 @@
  * constants that the SDK leaves to them, a stream in a file, and the loop over the
  * commands of one device.
  */
-#ifndef VDI_TEST_SDK_CLIENT_H
-#define VDI_TEST_SDK_CLIENT_H
+#ifndef VDI_TEST_SDK_CLIENT_HPP
+#define VDI_TEST_SDK_CLIENT_HPP
 
 #include "vdi.h"
 #include "vdierror.h"
@@ -116,4 +116,4 @@ inline int waitForServer(ClientVirtualDeviceSet *vds, VDConfig *config)
 	return hr;
 }
 
-#endif // VDI_TEST_SDK_CLIENT_H
+#endif // VDI_TEST_SDK_CLIENT_HPP
