@@ -439,6 +439,31 @@ test_reason_in_stat() {
 	run 1 vdi stat rt && line "there is no such set"
 }
 
+# The same name in two instances is two sets.
+test_instances() {
+	local one two
+	random 300000 >in1
+	random 400000 >in2
+	start one vdi recv --instance PROD rt file1
+	one=$pid
+	start two vdi recv rt file2
+	two=$pid
+	until_true there_is rt && until_true vdi stat --instance PROD rt >/dev/null || return 1
+	vdi list | grep -q '  PROD\\rt$' && vdi list | grep -q '  rt$' || return 1
+	[ "$(vdi stat --instance PROD --json rt | jq -r .instance)" = PROD ] || return 1
+	run_in in1 0 vdi put --instance PROD rt && ended 0 one "$one" || return 1
+	there_is rt || return 1
+	run_in in2 0 vdi put rt && ended 0 two "$two" || return 1
+	start send vdi send --instance A rt file1
+	until_true vdi stat --instance A rt >/dev/null || return 1
+	run 1 vdi stat rt && line 'there is no such set' || return 1
+	timeout 60 vdi get --instance A rt >back && cmp in1 back && ended 0 send "$pid" || return 1
+	start recv vdi recv --instance A rt file3
+	until_true vdi stat --instance A rt >/dev/null || return 1
+	run 0 vdi abort --instance A rt && ended 4 recv "$pid" || return 1
+	run 1 vdi recv --instance a/b rt file4 && line 'instance'
+}
+
 test_broken_stdout() {
 	random 5000000 >in
 	backup_stdin in file || return 1

@@ -23,6 +23,7 @@ static const char abort_help[] =
 "  --text TEXT             why, for both sides (up to 127 bytes)\n"
 "  --code N                a number for both sides (0)\n"
 "  --json                  one JSON object, see vdi(1)\n"
+SESSION_HELP_INSTANCE
 "  -h, --help              this text\n";
 
 enum { ABORT_JSON = SESSION_OWN, ABORT_TEXT, ABORT_CODE };
@@ -45,6 +46,7 @@ int verb_abort(int argc, char **argv)
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, ABORT_JSON },
+		SESSION_LONG_INSTANCE,
 		{ "text", required_argument, NULL, ABORT_TEXT },
 		{ "code", required_argument, NULL, ABORT_CODE },
 		{ }
@@ -78,7 +80,7 @@ int verb_abort(int argc, char **argv)
 	ret = vdi_get_info(&info);
 	if (ret)
 		return verdict_node(ret);
-	ret = vdi_abort_name(NULL, name, code, text);
+	ret = vdi_abort_name(session.instance, name, code, text);
 	if (ret == -EPERM)
 		return report_fail(EXIT_NO_DEVICE, "%s: is another user's set: ask root", name);
 	if (ret == -EPROTO)

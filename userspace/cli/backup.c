@@ -253,6 +253,7 @@ static int backup_verb(int argc, char **argv, bool restore)
 	backup.job.force = backup.session.force;
 	backup.job.stream = (struct stream_options) {
 		.name = backup.name,
+		.instance = backup.session.instance,
 		.depth = backup.session.depth,
 		.transfer_size = backup.session.transfer_size,
 		.block_size = backup.session.block_size,

@@ -15,6 +15,7 @@
 
 struct client_options {
 	const char *name;
+	const char *instance;		/* NULL: the default one */
 	unsigned int count;		/* devices */
 	unsigned int features;		/* VDI_FEAT_* besides Complete, which is always asked for */
 	unsigned int eom_warning_size;

@@ -29,10 +29,10 @@ static void list_text(const struct vdi_set_stat *stat, bool first)
 	if (first)
 		printf("%-14s %7s %7s %7s %15s %15s  %s\n", "STATE", "DEVICES", "CLIENT", "SERVER",
 		       "BYTES", "OF ABOUT", "NAME");
-	printf("%-14s %7u %7d %7d %15" PRIu64 " %15" PRIu64 "  %s\n", vdi_state_name(stat->state),
-	       stat->device_count, stat->client.pid, stat->server.pid,
+	printf("%-14s %7u %7d %7d %15" PRIu64 " %15" PRIu64 "  %s%s%s\n",
+	       vdi_state_name(stat->state), stat->device_count, stat->client.pid, stat->server.pid,
 	       (uint64_t)(stat->bytes_written + stat->bytes_read), (uint64_t)stat->hint_bytes,
-	       stat->name);
+	       stat->instance, stat->instance[0] ? "\\" : "", stat->name);
 }
 
 /* In portions: sets may come and go meanwhile, ids only grow. */

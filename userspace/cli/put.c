@@ -214,6 +214,7 @@ static int put_verb(int argc, char **argv, bool read)
 	put.allow_empty = session.allow_empty;
 	put.options = (struct stream_options) {
 		.name = argv[optind],
+		.instance = session.instance,
 		.read = read,
 		.depth = session.depth,
 		.transfer_size = session.transfer_size,

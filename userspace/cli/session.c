@@ -53,6 +53,9 @@ static bool session_block(struct session *session, const char *arg)
 static bool session_value(struct session *session, int option, const char *arg, bool *known)
 {
 	switch (option) {
+	case SESSION_INSTANCE:
+		session->instance = arg;
+		return true;
 	case 'n':
 		return option_count("-n", arg, 1, VDI_MAX_DEVICES, &session->count);
 	case SESSION_PROGRESS:
@@ -131,6 +134,7 @@ void session_client(const struct session *session, const char *name,
 {
 	*options = (struct client_options) {
 		.name = name,
+		.instance = session->instance,
 		.count = session->count,
 		.mode = session->mode,
 		.gid = session->gid,

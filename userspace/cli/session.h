@@ -12,6 +12,7 @@
 #include "progress.h"
 
 struct session {
+	const char *instance;		/* of the set, NULL for the default one */
 	unsigned int count;		/* -n */
 	enum progress_when progress;
 	int64_t connect_timeout_ms;	/* 0: for ever */
@@ -30,15 +31,18 @@ struct session {
 enum {
 	SESSION_HELP = 256, SESSION_PROGRESS, SESSION_CONNECT, SESSION_IDLE, SESSION_MODE,
 	SESSION_GROUP, SESSION_DEPTH, SESSION_TRANSFER, SESSION_BLOCK, SESSION_FORCE,
-	SESSION_EMPTY, SESSION_OWN,	/* the verb's own from here */
+	SESSION_EMPTY, SESSION_INSTANCE, SESSION_OWN,	/* the verb's own from here */
 };
 
+#define SESSION_LONG_INSTANCE					\
+	{ "instance", required_argument, NULL, SESSION_INSTANCE }
 #define SESSION_SHORT		":qvh"
 #define SESSION_SHORT_COUNT	":qvhn:"
 #define SESSION_LONG						\
 	{ "help", no_argument, NULL, 'h' },			\
 	{ "quiet", no_argument, NULL, 'q' },			\
 	{ "verbose", no_argument, NULL, 'v' },			\
+	SESSION_LONG_INSTANCE,					\
 	{ "connect-timeout", required_argument, NULL, SESSION_CONNECT }, \
 	{ "idle-timeout", required_argument, NULL, SESSION_IDLE }
 #define SESSION_LONG_PROGRESS					\
@@ -52,7 +56,10 @@ enum {
 	{ "transfer-size", required_argument, NULL, SESSION_TRANSFER }, \
 	{ "block-size", required_argument, NULL, SESSION_BLOCK }
 
+#define SESSION_HELP_INSTANCE \
+"  --instance NAME         of the set: (instance, name) is unique; none by default\n"
 #define SESSION_HELP_WAIT \
+SESSION_HELP_INSTANCE \
 "  --connect-timeout TIME  how long to wait for the other side (5s, 2m; 0: for ever)\n" \
 "  --idle-timeout TIME     give up when nothing moves for so long (0: never)\n" \
 "  -q, --quiet             errors only\n" \

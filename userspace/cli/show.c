@@ -112,6 +112,8 @@ void show_set_text(const struct vdi_set_stat *stat)
 	char text[512];
 
 	printf("%-10s %s\n", "name", stat->name);
+	if (stat->instance[0])
+		printf("%-10s %s\n", "instance", stat->instance);
 	printf("%-10s %s\n", "state", vdi_state_name(stat->state));
 	printf("%-10s %u, opened by client %u, by server %u, closed %u\n", "devices",
 	       stat->device_count, stat->client_devices, stat->server_devices,

@@ -20,6 +20,7 @@ static const char stat_help[] =
 "Shows state, parties and counters of a set that you made or serve.\n"
 "\n"
 "  --json                  one JSON object, see vdi(1)\n"
+SESSION_HELP_INSTANCE
 "  -h, --help              this text\n";
 
 int verb_stat(int argc, char **argv)
@@ -27,6 +28,7 @@ int verb_stat(int argc, char **argv)
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, SESSION_OWN },
+		SESSION_LONG_INSTANCE,
 		{ }
 	};
 	struct json json = { .out = stdout };
@@ -52,7 +54,7 @@ int verb_stat(int argc, char **argv)
 	ret = vdi_get_info(&info);
 	if (ret)
 		return verdict_node(ret);
-	ret = vdi_stat_name(NULL, argv[optind], &stat, sizeof(stat));
+	ret = vdi_stat_name(session.instance, argv[optind], &stat, sizeof(stat));
 	if (ret == -EPERM)
 		return report_fail(EXIT_NO_DEVICE,
 				   "%s: is another user's set: ask root", argv[optind]);

@@ -41,6 +41,7 @@ struct stream_fault {
 
 struct stream_options {
 	const char *name;		/* of the set */
+	const char *instance;		/* NULL: the default one */
 	const char *const *devices;	/* their names, @count; NULL: NAME, NAME.1, NAME.2 ... */
 	unsigned int count;		/* refuse a set of another number of devices; 0: any */
 	bool read;			/* a restore */

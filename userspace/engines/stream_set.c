@@ -32,7 +32,7 @@ static int stream_connect(struct stream_set *set)
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (;;) {
-		ret = vdi_server_open(set->server, NULL, options->name);
+		ret = vdi_server_open(set->server, set->options.instance, options->name);
 		if (ret != -ENOENT)
 			break;
 		clock_gettime(CLOCK_MONOTONIC, &now);
