@@ -4,7 +4,7 @@
  * cell through libvdi: what the call gives, by its name in the specification,
  * and the state after it.  Typed from the specification with its decisions 2.6.
  * The same through the ioctls is state_test's; the table of devices is
- * device_table_test's, what the server may call after Close is agent_test's.
+ * device_table_test's, what may be called after Close is lib_close_test's.
  */
 #include "liblink.h"
 
