@@ -107,7 +107,7 @@ distclean: clean
 help:
 	@echo 'all            module, lib and cli (the default)'
 	@echo 'module         vdi.ko; KDIR= LLVM=1 W=1 V=1; KERNEL=6.1 for a guest kernel'
-	@echo 'lib cli        libvdi; the command vdi'
+	@echo 'lib cli        libvdi and libsqlvdi; the command vdi'
 	@echo 'selftests      the test programs'
 	@echo 'demo           back up and restore a live database in a guest; DB=path'
 	@echo 'test           setup, static checks, all tests in guests; TESTS= KERNEL='
