@@ -235,7 +235,7 @@ static void *device_run(void *arg)
 	return NULL;
 }
 
-/* "die:Write:3", "code:Flush:1:112", "abort:Read:2@1": what, at which command (on which device) */
+/* "die:Write:3", "code:Flush:1:112", "abort:Read:2@1": what, and at which command */
 static bool trick_parse(char *arg)
 {
 	static const char * const tricks[] = { "", "code", "die", "abort", "never", "exit" };
@@ -276,45 +276,76 @@ static void config_print(const struct vdi_config *config)
 	struct vdi_set_stat stat = { };
 
 	vdi_client_stat(client, &stat, sizeof(stat));
-	printf("config devices=%u features=0x%x prefix=%u align=%u block=%u transfer=%u area=%llu\n",
+	printf("config devices=%u features=0x%x prefix=%u align=%u block=%u ",
 	       config->device_count, config->features, config->prefix_zone_size,
-	       config->alignment, config->block_size, config->max_transfer_size,
+	       config->alignment, config->block_size);
+	printf("transfer=%u area=%llu\n", config->max_transfer_size,
 	       (unsigned long long)stat.area_size);
 	fflush(stdout);
+}
+
+static bool parse_option(int option, struct vdi_config *config)
+{
+	unsigned long long value = optarg ? strtoull(optarg, NULL, 0) : 0;
+
+	switch (option) {
+	case 'd':
+		how.dir = optarg;
+		return true;
+	case 'f':
+		config->features = value;
+		return true;
+	case 'p':
+		config->prefix_zone_size = value;
+		return true;
+	case 'a':
+		config->alignment = value;
+		return true;
+	case 's':
+		how.medium_size = value;
+		return true;
+	case 'c':
+		how.cut = value;
+		return true;
+	case 't':
+		how.timeout_ms = value;
+		return true;
+	case 'S':
+		how.short_success = true;
+		return true;
+	case 'P':
+		how.partial = true;
+		return true;
+	case 'n':
+		config->device_count = value;
+		return true;
+	case 'T':
+		return trick_parse(optarg);
+	}
+	return false;
 }
 
 static int parse(int argc, char **argv, struct vdi_config *config)
 {
 	static const struct option options[] = {
-		{ "dir", required_argument, NULL, 'd' }, { "features", required_argument, NULL, 'f' },
-		{ "prefix", required_argument, NULL, 'p' }, { "align", required_argument, NULL, 'a' },
-		{ "size", required_argument, NULL, 's' }, { "cut", required_argument, NULL, 'c' },
-		{ "timeout", required_argument, NULL, 't' }, { "short", no_argument, NULL, 'S' },
-		{ "partial", no_argument, NULL, 'P' }, { "trick", required_argument, NULL, 'T' },
-		{ "devices", required_argument, NULL, 'n' }, { }
+		{ "dir", required_argument, NULL, 'd' },
+		{ "features", required_argument, NULL, 'f' },
+		{ "prefix", required_argument, NULL, 'p' },
+		{ "align", required_argument, NULL, 'a' },
+		{ "size", required_argument, NULL, 's' },
+		{ "cut", required_argument, NULL, 'c' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "short", no_argument, NULL, 'S' },
+		{ "partial", no_argument, NULL, 'P' },
+		{ "trick", required_argument, NULL, 'T' },
+		{ "devices", required_argument, NULL, 'n' },
+		{ }
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'd': how.dir = optarg; break;
-		case 'f': config->features = strtoul(optarg, NULL, 0); break;
-		case 'p': config->prefix_zone_size = strtoul(optarg, NULL, 0); break;
-		case 'a': config->alignment = strtoul(optarg, NULL, 0); break;
-		case 's': how.medium_size = strtoull(optarg, NULL, 0); break;
-		case 'c': how.cut = strtoul(optarg, NULL, 0); break;
-		case 't': how.timeout_ms = atoi(optarg); break;
-		case 'S': how.short_success = true; break;
-		case 'P': how.partial = true; break;
-		case 'n': config->device_count = atoi(optarg); break;
-		case 'T':
-			if (trick_parse(optarg))
-				break;
-			/* fallthrough */
-		default:
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (!parse_option(option, config))
 			usage();
-		}
-	}
 	if (optind == argc)
 		usage();
 	how.random = config->features & VDI_FEAT_RANDOM_ACCESS;

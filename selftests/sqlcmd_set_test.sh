@@ -102,7 +102,7 @@ test_parameters() {
 	client vs && sql 0 "BACKUP DATABASE x $to WITH BLOCKSIZE=65536, BUFFERCOUNT=10" 0 || return 1
 	logged '^config devices=1 features=0x10000 prefix=0 align=65536 block=65536 transfer=65536 area=655360$' ||
 		return 1
-	client --prefix 100 --align 8192 --features $complete vs &&
+	client --prefix 100 --align 8192 --features "$complete" vs &&
 		sql 0 "BACKUP DATABASE x $to WITH BLOCKSIZE=2048" 0 || return 1
 	logged '^config devices=1 features=0x52000 prefix=100 align=8192 block=2048 ' || return 1
 	# each transfer is a multiple of the block
@@ -119,29 +119,29 @@ test_kinds() {
 	client vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
 	! grep -vE '^(created|config |0 (Write|Flush|end=VD_E_CLOSE) )' client.out &&
 		[ "$(tail -n 2 client.out | head -n 1 | cut -d' ' -f2)" = Flush ] || return 1
-	client --features $complete vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
+	client --features "$complete" vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
 	[ "$(tail -n 3 client.out | cut -d' ' -f2 | tr '\n' ' ' | cut -c1-15)" = 'Flush Complete ' ] ||
 		fail "$(cat client.out)" || return 1
 	# each byte has its place
-	backup_restore '' '' --features $disk && logged '^0 Read size=65536 position=131072 ' || return 1
-	client --features $disk vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
+	backup_restore '' '' --features "$disk" && logged '^0 Read size=65536 position=131072 ' || return 1
+	client --features "$disk" vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
 	logged '^0 Write size=65536 position=65536 ' || return 1
-	backup_restore 'WITH FORMAT' '' --features $tape && logged '^0 Rewind ' || return 1
+	backup_restore 'WITH FORMAT' '' --features "$tape" && logged '^0 Rewind ' || return 1
 	! logged 'WriteMark' 2>/dev/null >&2 || return 1
-	client --features $tape vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
+	client --features "$tape" vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
 	! grep Rewind client.out && logged '^0 WriteMark '
 }
 
 # The rest of what is on a tape is not looked at.
 test_files_on_a_tape() {
 	databases || return 1
-	client --features $tape vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
+	client --features "$tape" vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
 	cp media/0.0.0 keep
 	mv media/0.0.0 media/0.0.2
 	head -c 200000 /dev/urandom | tee media/0.0.0 media/0.0.1 >media/0.0.3
-	client --features $tape vs && sql 0 "RESTORE DATABASE y $from WITH FILE=3" 0 && same y || return 1
+	client --features "$tape" vs && sql 0 "RESTORE DATABASE y $from WITH FILE=3" 0 && same y || return 1
 	logged '^0 SkipMarks size=2 ' && printed "on file 3\\.\$" || return 1
-	client --features $tape vs && sql 1 "RESTORE DATABASE z $from WITH FILE=9" 0 || return 1
+	client --features "$tape" vs && sql 1 "RESTORE DATABASE z $from WITH FILE=9" 0 || return 1
 	failed 4038 "^Cannot find file ID 9 on device 'vs'" || return 1
 	# behind the end of a pipe, too
 	rm media/* && cat keep /dev/zero | head -c 3000000 >media/0.0.0
@@ -207,7 +207,7 @@ test_end_of_media() {
 		[ "$(find media -name '0.*.0' | wc -l)" -gt 3 ] || return 1
 	done
 	# without an end in sight the statement ends
-	client --features $removable --size 400 --partial vs
+	client --features "$removable" --size 400 --partial vs
 	sql 1 "BACKUP DATABASE x $to" 0 && failed 3202 'Write \(nothing fits on the medium\) on "vs" failed' ||
 		return 1
 	client --size 100000 vs && sql 1 "BACKUP DATABASE x $to" 0 && failed 3202 '^Write on "vs" failed: 1100'
@@ -218,13 +218,13 @@ test_errors_of_the_client() {
 	databases || return 1
 	client --trick code:Write:3:112 vs && sql 1 "BACKUP DATABASE x $to" 0 || return 1
 	failed 3202 '^Write on "vs" failed: 112\(' && ! grep -E 'Flush|Discard' client.out || return 1
-	client --features $discard --trick code:Write:3:112 vs one &&
+	client --features "$discard" --trick code:Write:3:112 vs one &&
 		sql 1 "BACKUP DATABASE x $to, VIRTUAL_DEVICE='one'" 0 && failed 3202 '"vs" failed: 112' || return 1
 	[ "$(grep -c ' Discard ' client.out)" = 2 ] && logged '^0 ClearError ' && ! grep Flush client.out ||
 		return 1
 	client --trick code:Flush:1:39 vs && sql 1 "BACKUP DATABASE x $to" 0 || return 1
 	failed 18210 "Flush failure on backup device 'vs'\\. Operating system error 39\\(" || return 1
-	client --features $complete --trick code:Complete:1:5 vs && sql 1 "BACKUP DATABASE x $to" 0 || return 1
+	client --features "$complete" --trick code:Complete:1:5 vs && sql 1 "BACKUP DATABASE x $to" 0 || return 1
 	failed 18210 'Complete failure' || return 1
 	client vs && sql 0 "BACKUP DATABASE x $to" 0 || return 1
 	client --trick code:Read:2:23 vs && sql 1 "RESTORE DATABASE y $from" 0 || return 1
@@ -417,7 +417,7 @@ test_live_writer() {
 	children+=($!)
 	until_true wrote 5 || return 1
 	before=$(cat count)
-	client --features $complete vs two
+	client --features "$complete" vs two
 	sql 0 "BACKUP DATABASE x $to, VIRTUAL_DEVICE='two' WITH BUFFERCOUNT=2" 0 || return 1
 	until_true wrote "$before" || return 1
 	client vs two && sql 0 "RESTORE DATABASE y $from, VIRTUAL_DEVICE='two'" 0 || return 1

@@ -54,8 +54,8 @@ test_options() {
 	run 1 vdi-sqlcmd -d nothing -Q "PRINT 'a'" &&
 		grep -q 'Msg 4060.*' "$out" && grep -q 'Cannot open database "nothing"' "$out" || return 1
 	run 0 vdi-sqlcmd -v a=1 b="two words" -v c='"q"' -Q "PRINT '\$(a) \$(B) \$(c) \$x'" &&
-		prints '1 two words q $x' || return 1
-	run 0 vdi-sqlcmd -x -v a=1 -Q "PRINT '\$(a)'" && prints '$(a)' || return 1
+		prints "1 two words q \$x" || return 1
+	run 0 vdi-sqlcmd -x -v a=1 -Q "PRINT '\$(a)'" && prints "\$(a)" || return 1
 	run 1 vdi-sqlcmd -Q "PRINT '\$(nothing)'" && said "^'nothing' scripting variable not defined"
 }
 

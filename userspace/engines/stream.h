@@ -42,7 +42,7 @@ struct stream_fault {
 struct stream_options {
 	const char *name;		/* of the set */
 	const char *instance;		/* NULL: the default one */
-	const char *const *devices;	/* their names, @count; NULL: NAME, NAME.1, NAME.2 ... */
+	const char *const *devices;	/* their names, @count; NULL: NAME, NAME.1 ... */
 	unsigned int count;		/* refuse a set of another number of devices; 0: any */
 	bool read;			/* a restore */
 	bool digest;			/* SHA-256 of what is written */
@@ -59,7 +59,7 @@ struct stream_options {
 	 */
 	bool media;
 	unsigned int depth;		/* buffers a device */
-	unsigned int buffers;		/* instead: of all devices, one each at least; 0: see @depth */
+	unsigned int buffers;		/* instead: of all devices, at least one each; 0: @depth */
 	unsigned int transfer_size;
 	unsigned int block_size;
 	int64_t connect_timeout_ms;	/* how long to wait for the set; 0: for ever */

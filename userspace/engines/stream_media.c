@@ -186,9 +186,11 @@ int stream_write_again(struct stream_set *set, struct stream *stream)
 	stream->full = first == stream->depth;
 	if (!ret && !stream->full)
 		ret = stream_next_medium(set, stream);
-	for (i = 0; !ret && i < stream->depth; i++)
-		ret = stream_write_rest(set, stream,
-					&stream->slots[(stream->head + i) % stream->depth], rest[i]);
+	for (i = 0; !ret && i < stream->depth; i++) {
+		struct stream_slot *slot = &stream->slots[(stream->head + i) % stream->depth];
+
+		ret = stream_write_rest(set, stream, slot, rest[i]);
+	}
 	free(rest);
 	return ret;
 }

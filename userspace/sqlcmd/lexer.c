@@ -115,7 +115,8 @@ static void lexer_quoted(struct lexer *lexer, enum token_kind kind, char quote)
 	lexer->p++;
 	for (;;) {
 		if (lexer->p == lexer->end) {
-			lexer_error(lexer, 105, "Unclosed quotation mark after the character string '",
+			lexer_error(lexer, 105,
+				    "Unclosed quotation mark after the character string '",
 				    lexer->text ? lexer->text : "", "'.");
 			return;
 		}

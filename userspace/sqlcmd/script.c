@@ -94,7 +94,8 @@ static enum script_end script_batch(struct script *script, unsigned int times)
 
 static enum script_end script_bad(const struct script *script, const char *line)
 {
-	fprintf(stderr, "Sqlcmd: Error: Syntax error at line %u near command '%.*s' in file '%s'.\n",
+	fprintf(stderr,
+		"Sqlcmd: Error: Syntax error at line %u near command '%.*s' in file '%s'.\n",
 		script->line, (int)strcspn(line, "\r\n"), line, script->name);
 	return SCRIPT_BAD;
 }
