@@ -216,6 +216,14 @@ void check_skip(struct checks *checks, enum check which, const char *why)
 	snprintf(result->text, sizeof(result->text), "%s", why);
 }
 
+void check_skip_rest(struct checks *checks, const char *why)
+{
+	unsigned int i;
+
+	for (i = 0; i < CHECK_COUNT; i++)
+		check_skip(checks, i, why);
+}
+
 bool checks_failed(const struct checks *checks)
 {
 	unsigned int i;

@@ -63,6 +63,7 @@ bool check(struct checks *checks, enum check which, bool good, const char *fmt, 
 	__attribute__((format(printf, 4, 5)));
 /* What can't be looked at in this trial; a failure stays one. */
 void check_skip(struct checks *checks, enum check which, const char *why);
+void check_skip_rest(struct checks *checks, const char *why);
 bool checks_failed(const struct checks *checks);
 
 /* A diagnostic line: "# ..." */

@@ -394,6 +394,16 @@ bool flow_read_end(struct exercise *exercise, unsigned int index)
 	return exercise_drain(exercise, index);
 }
 
+bool flow_read_rest(struct exercise *exercise, unsigned int index)
+{
+	struct exercise_device *device = &exercise->devices[index];
+
+	while (!exercise->lost && device->limit < device->size)
+		if (!flow_next_medium(exercise, index))
+			return false;
+	return flow_read_end(exercise, index);
+}
+
 bool flow_finish(struct exercise *exercise)
 {
 	if (!exercise_post_all(exercise, VDI_CMD_FLUSH))
@@ -431,12 +441,8 @@ bool flow_restore(struct exercise *exercise, uint64_t size)
 	if (size > 4ULL * exercise->spec.transfer_size &&
 	    !flow_read(exercise, EXERCISE_ALL, size - 2ULL * exercise->spec.transfer_size))
 		return false;
-	for (i = 0; i < exercise->count; i++) {
-		while (!exercise->lost && exercise->devices[i].limit < size)
-			if (!flow_next_medium(exercise, i))
-				return false;
-		if (!flow_read_end(exercise, i))
+	for (i = 0; i < exercise->count; i++)
+		if (!flow_read_rest(exercise, i))
 			return false;
-	}
 	return !exercise->lost;
 }

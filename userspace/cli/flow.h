@@ -30,6 +30,8 @@ bool flow_begin_read(struct exercise *exercise, uint64_t size);
 bool flow_read(struct exercise *exercise, unsigned int device, uint64_t target);
 /* Reads on until the end of the medium, or the filemark, is reported at the limit. */
 bool flow_read_end(struct exercise *exercise, unsigned int device);
+/* The same over all media that are left. */
+bool flow_read_rest(struct exercise *exercise, unsigned int device);
 
 /* After an error that was foreseen: the device works again, from what is stored. */
 bool flow_recover(struct exercise *exercise, unsigned int device);

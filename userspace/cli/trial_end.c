@@ -54,7 +54,7 @@ static bool trial_look(struct exercise *exercise, uint64_t want)
 	if (exercise->lost || !flow_begin_read(exercise, UINT64_MAX / 2))
 		return false;
 	for (i = 0; i < exercise->count; i++)
-		if (!flow_read_end(exercise, i) || exercise->devices[i].stored < want)
+		if (!flow_read_rest(exercise, i) || exercise->devices[i].stored < want)
 			return false;
 	return true;
 }
