@@ -219,12 +219,13 @@ int vdi_command_complete_locked(struct vdi_device *dev,
 
 	lockdep_assert_held(&set->lock);
 	ret = vdi_state_device_op(dev, VDI_DEVICE_COMPLETE);
+	/* Counted, so that the server can find a client that answers twice */
+	dev->refused += ret == -EPROTO;
 	if (ret)
 		return ret;
 	if (c->kind || c->__reserved)
 		return -EINVAL;
 	slot = vdi_command_taken(dev, c->id, &index);
-	/* Counted, so that the server can find a client that answers twice */
 	if (!slot || (vdi_command_moves_data(slot->code) &&
 		      c->result > slot->length)) {
 		dev->refused++;

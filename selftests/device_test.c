@@ -269,6 +269,7 @@ TEST_F(device, close_device_draining_EPROTO)
 /* T14 and row 17: queued and taken ones are finished first, VD_E_CLOSE is last. */
 TEST_F(device, close_device_with_commands_outstanding)
 {
+	struct vdi_device_status status = VT_INIT(vdi_device_status);
 	struct vdi_completion done;
 	struct vdi_command one, two;
 
@@ -295,6 +296,8 @@ TEST_F(device, close_device_with_commands_outstanding)
 	EXPECT_EQ(POLLHUP, vt_poll(self->sdev[0]));
 	EXPECT_EQ(POLLHUP, vt_poll(self->cdev[0]));
 	EXPECT_EQ(EPROTO, vt_complete(self->cdev[0], 0, one.id, 0, 0));
+	ASSERT_OK(self->sdev[0], VDI_IOC_DEVICE_STATUS, &status);
+	EXPECT_EQ(1, status.out_refused);
 }
 
 /* Spec 2.4, and the states before it */
