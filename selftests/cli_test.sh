@@ -15,7 +15,7 @@ export LD_LIBRARY_PATH=$top/.build/user/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 # shellcheck source=selftests/cli.sh
 . "$here/cli.sh"
 
-verbs='backup restore recv send put get list stat abort'
+verbs='backup restore recv send put get list stat abort selftest'
 
 # backup_stdin FILE TARGET [OPTION...]: FILE through a set into TARGET
 backup_stdin() {

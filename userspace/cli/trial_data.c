@@ -37,6 +37,10 @@ void trial_backup(struct selftest *selftest)
 
 static void trial_unknown_done(struct exercise *exercise, struct exercise_command *command)
 {
+	/* it came behind an end of the medium, and the client never saw it */
+	if (exercise->devices[command->device].errored &&
+	    command->answer == VDI_CODE_IO_DEVICE)
+		return;
 	exercise_check(exercise, CHECK_UNKNOWN, command->answer == VDI_CODE_NOT_SUPPORTED,
 		       "device %s: a command of code %u was answered with %u instead of 50",
 		       exercise->devices[command->device].name, command->code, command->answer);
@@ -95,16 +99,22 @@ static bool trial_each_unknown(struct exercise *exercise, unsigned int device)
 }
 
 /* In the middle of what is on its way: the client may have fetched some of it. */
-static bool trial_among(struct exercise *exercise, unsigned int device,
+static bool trial_among(struct exercise *exercise, unsigned int index,
 			bool (*move)(struct exercise *, unsigned int, uint32_t))
 {
+	struct exercise_device *device = &exercise->devices[index];
+	uint32_t few = 4 * exercise->spec.block_size;
 	unsigned int i;
 
+	/* not over the end of a medium */
+	if (exercise->spec.read && device->limit - device->next < few &&
+	    !flow_read(exercise, index, device->limit + few))
+		return false;
 	for (i = 0; i < 4; i++)
-		if (!move(exercise, device, exercise->spec.block_size) ||
-		    (i == 1 && !trial_send_unknown(exercise, device, UNKNOWN_CODE)))
+		if (!move(exercise, index, exercise->spec.block_size) ||
+		    (i == 1 && !trial_send_unknown(exercise, index, UNKNOWN_CODE)))
 			return false;
-	return trial_resume(exercise, device);
+	return trial_resume(exercise, index);
 }
 
 static bool trial_errors_all(struct exercise *exercise,
@@ -146,6 +156,12 @@ void trial_outstanding(struct selftest *selftest)
 
 	if (!exercise || !flow_write(exercise, EXERCISE_ALL, selftest->size - rest))
 		return;
+	for (device = 0; device < exercise->count; device++) {
+		if (!selftest->media[device].count)
+			continue;
+		check_skip_rest(selftest->checks, "the client's media may end while it is closed");
+		return;
+	}
 	for (device = 0; device < exercise->count; device++) {
 		for (i = 0; i < 2; i++)
 			if (!flow_write_one(exercise, device, rest / 2))
