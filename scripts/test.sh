@@ -104,7 +104,7 @@ add_death() {
 build_all() {
 	local k
 	stage build
-	make -s -C "$top" lib cli selftests
+	make -s -j2 -C "$top" lib cli && make -s -j2 -C "$top" selftests
 	for k in $kernels; do
 		"$here/kernel.sh" module "$k" >/dev/null
 	done

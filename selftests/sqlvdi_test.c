@@ -192,7 +192,8 @@ TEST_F(state, BufferHandles)
 		return;
 	/* there are no buffers yet */
 	buffer = local;
-	EXPECT_EQ(VD_E_PROTOCOL, sdk_map_buffer_handle(self->l.set, 1, &buffer));
+	EXPECT_EQ(open ? VD_E_INVALID : VD_E_PROTOCOL,
+		  sdk_map_buffer_handle(self->l.set, 1, &buffer));
 	EXPECT_EQ(NULL, buffer);
 }
 

@@ -327,9 +327,6 @@ int set_map_buffer_handle(struct set_object *self, int handle, uint8_t **buffer)
 		return VD_E_PROTOCOL;
 	if (buffer && handle > 0)
 		err = vdi_client_map_buffer_handle(s->client, (uint32_t)handle, &address);
-	/* not configured yet */
-	if (err == -ETIMEDOUT)
-		err = -EPROTO;
 	if (!err)
 		*buffer = address;
 	return leave(s, CLASS "MapBufferHandle", err, "not the handle of a buffer");
