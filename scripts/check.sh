@@ -271,12 +271,13 @@ check_man() {
 }
 
 man_calls() {		# each call of libvdi has a page, which says what it returns and when it fails
-	local f n call heading rc=0
-	for call in $(sed -n 's/^\t\(vdi_[a-z_]*\);$/\1/p' userspace/lib/libvdi.map); do
+	local f n call heading calls rc=0
+	mapfile -t calls < <(sed -n 's/^\t\(vdi_[a-z_]*\);$/\1/p' userspace/lib/libvdi.map)
+	for call in "${calls[@]}"; do
 		n=$(cat userspace/man/*.3 | grep -A1 '^\.SH NAME' | grep -cw -- "$call") || true
 		[ "$n" = 1 ] || { echo "libvdi.map: $call is named by $n pages of section 3"; rc=1; }
 	done
-	[ -n "${call:-}" ] || { echo "libvdi.map: no calls found"; rc=1; }
+	[ "${#calls[@]}" -gt 0 ] || { echo "libvdi.map: no calls found"; rc=1; }
 	for f in $(files '^userspace/man/vdi_.*\.3$'); do
 		for heading in 'RETURN VALUE' ERRORS; do
 			grep -qx "\.SH $heading" "$f" || { echo "$f: no section $heading"; rc=1; }

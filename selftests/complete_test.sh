@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The end of a backup: a failing Flush or Complete fails it on the engine's side,
+# a client that can't finish fails Complete and leaves no target, and Flush may
+# come more than once.  What comes after Complete is cli_test's (withdrawn).
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+export PATH=$top/.build/user/bin:$PATH
+export LD_LIBRARY_PATH=$top/.build/user/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+# shellcheck source=selftests/cli.sh
+. "$here/cli.sh"
+
+# bent NAME SED-SCRIPT: builds an example program that behaves otherwise
+bent() {
+	sed "$2" "$top/userspace/examples/$1.c" >"$1.c"
+	! cmp -s "$1.c" "$top/userspace/examples/$1.c" || fail "$1 is not bent" || return 1
+	run 0 gcc "$1.c" -o "$1" -I "$top/.build/user/include" -L "$top/.build/user/lib" -lvdi
+}
+
+# fails COMMAND CODE WORDS: a client whose answer to that command is the code
+fails() {
+	head -c 300000 /dev/urandom >in
+	bent receive "s/^static uint32_t carry_out(.*/static uint32_t real_carry_out(const struct vdi_client_command *command);\n\
+static uint32_t carry_out(const struct vdi_client_command *command)\n\
+{\n\
+	return command->code == $1 ? $2 : real_carry_out(command);\n\
+}\n\n\
+static uint32_t real_carry_out(const struct vdi_client_command *command)/" || return 1
+	start receive ./receive rt
+	until_true there_is rt && run_in in 1 vdi put rt && line "$3" || return 1
+	# all the data had been taken: what failed is the end
+	until_true gone && cmp in receive.out
+}
+
+gone() {
+	! there_is rt
+}
+
+test_complete_fails() {
+	fails VDI_CMD_COMPLETE VDI_CODE_DISK_FULL 'Complete on rt was answered'
+}
+
+test_flush_fails() {
+	fails VDI_CMD_FLUSH VDI_CODE_DISK_FULL 'Flush on rt was answered'
+}
+
+# The target's name is taken while the stream comes: nothing is overwritten.
+test_target_appears_meanwhile() {
+	mkfifo stream
+	exec 9<>stream
+	start recv vdi recv rt file
+	recv=$pid
+	until_true there_is rt || return 1
+	# two descriptors: the writer's end is closed for the end of the stream
+	timeout 120 vdi put rt <stream >put.out 2>put.err 9>&- &
+	put=$!
+	children+=("$put")
+	head -c 9000000 /dev/urandom >&9 && until_true moved rt 100000 || return 1
+	echo precious >file
+	exec 9>&-
+	ended 1 put "$put" && grep -q 'Complete on rt was answered' put.err || return 1
+	wait "$recv" && fail "recv succeeded"
+	grep -qx precious file
+}
+
+# Three in the middle, with data after each, then as ever.
+test_flush_more_than_once() {
+	head -c 5000000 /dev/urandom >in
+	bent serve 's/ret = carry_out(device, VDI_CMD_WRITE, offset, size);/{\
+		ret = carry_out(device, VDI_CMD_WRITE, offset, size);\
+		if (!ret)\
+			ret = carry_out(device, VDI_CMD_FLUSH, 0, 0);\
+	}/' || return 1
+	start recv vdi recv rt file
+	until_true there_is rt && run_in in 0 ./serve rt && ended 0 recv "$pid" || return 1
+	start send vdi send rt file
+	vdi get rt >back && ended 0 send "$pid" && cmp in back
+}
+
+[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP must be root"; exit 4; }
+[ -c /dev/vdi ] || { echo "1..0 # SKIP no /dev/vdi: the module is not loaded"; exit 4; }
+run_tests "$@"
