@@ -66,7 +66,8 @@ TEST_F(buffers, t20_prefix_zone)
 	ASSERT_EQ(0, vdi_server_query_available_buffers(self->l.server, VT_TRANSFER, 0, &count));
 	EXPECT_EQ(3, count);
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, vdi_server_alloc_buffer(self->l.server, (void **)&ours, VT_TRANSFER, 0));
+		ASSERT_EQ(0, vdi_server_alloc_buffer(self->l.server, (void **)&ours,
+						     VT_TRANSFER, 0));
 		EXPECT_EQ(0, (uintptr_t)ours % 4096);
 		memset(ours, 0x11 * (i + 1), VT_TRANSFER);
 		c = lib_command(&self->call[i], VDI_CMD_WRITE);

@@ -253,12 +253,12 @@ static int clear_error(const struct driver *d, struct world *w)
 }
 
 /*
- * Reaches the state; where @event needs a command the client has one, and where
+ * Reaches the state; where @what needs a command the client has one, and where
  * it is GetCommand one is queued.  In Closing there is one in any case.
  */
-static int reach(const struct driver *d, struct world *w, enum state state, enum event event)
+static int reach(const struct driver *d, struct world *w, enum state state, enum event what)
 {
-	bool has_one = event == CompleteSuccess || event == CompleteError;
+	bool has_one = what == CompleteSuccess || what == CompleteError;
 	int err = d->up(w);
 
 	if (err || state == Unopened)
@@ -272,7 +272,7 @@ static int reach(const struct driver *d, struct world *w, enum state state, enum
 	if (state == Closed)
 		return d->close_device(w);
 	if (state == Errored && !has_one)
-		return fail_one(d, w) ?: event == Acknowledge ? clear_error(d, w) : 0;
+		return fail_one(d, w) ?: what == Acknowledge ? clear_error(d, w) : 0;
 	if (has_one || state == Closing)
 		err = d->send(w, VDI_CMD_FLUSH) ?: d->get(w);
 	if (err)
@@ -288,15 +288,15 @@ static int reach(const struct driver *d, struct world *w, enum state state, enum
 		err = d->close_device(w);
 	} else if (state == Aborted) {
 		err = d->abort(w, true);
-	} else if (event == GetCommand) {
+	} else if (what == GetCommand) {
 		err = d->send(w, VDI_CMD_FLUSH);
 	}
 	return err;
 }
 
-static int happens(const struct driver *d, struct world *w, enum event event)
+static int happens(const struct driver *d, struct world *w, enum event what)
 {
-	switch (event) {
+	switch (what) {
 	case SendCommand:
 		return d->send(w, VDI_CMD_REWIND);
 	case ClearError:
@@ -315,7 +315,7 @@ static int happens(const struct driver *d, struct world *w, enum event event)
 	case ClientOpens:
 		return d->client_opens(w);
 	default:
-		return d->abort(w, event == ClientAborts);
+		return d->abort(w, what == ClientAborts);
 	}
 }
 
@@ -325,7 +325,7 @@ FIXTURE(device_table) {
 
 /* One row; the columns are enum state. */
 FIXTURE_VARIANT(device_table) {
-	enum event event;
+	enum event what;
 	struct cell cells[STATES];
 };
 
@@ -378,7 +378,7 @@ FIXTURE_TEARDOWN(device_table)
 	vt_baseline(_metadata);
 }
 
-static void drive_row(struct __test_metadata *_metadata, struct world *w, enum event event,
+static void drive_row(struct __test_metadata *_metadata, struct world *w, enum event what,
 		      const struct cell *cells, const struct driver *d)
 {
 	enum state state, want;
@@ -391,11 +391,11 @@ static void drive_row(struct __test_metadata *_metadata, struct world *w, enum e
 			continue;
 		memset(w, 0, sizeof(*w));
 		vt_name(w->name);
-		EXPECT_EQ(0, reach(d, w, state, event)) {
+		EXPECT_EQ(0, reach(d, w, state, what)) {
 			TH_LOG("%s not reached", state_names[state]);
 		}
 		EXPECT_EQ(state, state_of(w));
-		err = happens(d, w, event);
+		err = happens(d, w, what);
 		want = cell->next == STAY ? state : (enum state)cell->next;
 		EXPECT_STREQ(cell->code, err ? vdi_error_name(err) : "") {
 			TH_LOG("in %s: error %d", state_names[state], err);
@@ -412,12 +412,12 @@ static void drive_row(struct __test_metadata *_metadata, struct world *w, enum e
 
 TEST_F(device_table, through_the_ioctls)
 {
-	drive_row(_metadata, &self->w, variant->event, variant->cells, &through_ioctls);
+	drive_row(_metadata, &self->w, variant->what, variant->cells, &through_ioctls);
 }
 
 TEST_F(device_table, through_libvdi)
 {
-	drive_row(_metadata, &self->w, variant->event, variant->cells, &through_libvdi);
+	drive_row(_metadata, &self->w, variant->what, variant->cells, &through_libvdi);
 }
 
 /*

@@ -505,7 +505,7 @@ static int server_commands(struct world *w, enum function fn)
 		return fn == CloseDevice ? vdi_server_close_device(w->l.sdev[0]) :
 		       lib_send(&w->l, 0, &w->call[1], VDI_CMD_FLUSH);
 	err = vdi_server_open_device(w->l.server, w->l.name, &dev);
-	must(w, dev != NULL);
+	must(w, !!dev);
 	return fn == CloseDevice ? err :
 	       vdi_server_exchange(w->l.server, &c, 1, NULL, 0, 0, &batch);
 }

@@ -297,7 +297,8 @@ TEST_F(lib, completion_in_any_order)
 			int pick = left[i % n];
 
 			left[i % n] = left[n - 1];
-			ASSERT_EQ(0, vdi_client_complete_command(self->l.cdev[0], c[pick], 0, 0, 0));
+			ASSERT_EQ(0, vdi_client_complete_command(self->l.cdev[0], c[pick],
+								 0, 0, 0));
 			ASSERT_TRUE(lib_called(&self->call[pick]));
 		}
 		for (i = 0; i < 4; i++)
