@@ -80,7 +80,8 @@ test_pipe_without_complete() {
 }
 
 test_tape() {
-	passes "" --tape --discard && ran tape/filemark && ran tape/skip-marks &&
+	passes "--only backup --only errors --only discard --only load --only tape --only read-back" \
+		--tape --discard && ran tape/filemark && ran tape/skip-marks &&
 		ran load/load && ran read-back/data && ran discard/no-backup
 }
 
@@ -104,9 +105,10 @@ test_small_media() {
 
 # recv and send are a client as well.
 test_recv_and_send() {
-	vdi selftest --size 1M --idle 200ms -n 2 --timeout $((20 * scale)) \
+	vdi selftest --size 1M -n 2 --timeout $((20 * scale)) --only backup --only errors \
+		--only outstanding --only killed --only aborted --only server-dies \
 		--backup 'vdi recv -q -n {n} {} {medium}' \
-		--restore 'exec vdi send -q "$VDI_SET" "$VDI_MEDIUM"' >"$out" 2>"$err" ||
+		--restore 'vdi send -q {} {medium}' >"$out" 2>"$err" ||
 		report "status $?" || return 1
 	ran backup/order && ran killed/durable && ran aborted/no-backup && ran server-dies/abort-end
 }

@@ -309,7 +309,7 @@ static enum fault client_fault(const char *name)
 	return i;
 }
 
-int main(int argc, char **argv)
+static void client_options(struct client *client, int argc, char **argv)
 {
 	enum { PIPE = 256, TAPE, DISK, REMOVABLE, DISCARD, NO_COMPLETE, SHUFFLE, PREFIX, LIMIT,
 	       FAULT };
@@ -324,7 +324,6 @@ int main(int argc, char **argv)
 		{ "fault", required_argument, NULL, FAULT },
 		{ }
 	};
-	struct client client = { .count = 1, .features = VDI_FEAT_REQUEST_COMPLETE };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "n:", options, NULL)) != -1) {
@@ -332,41 +331,48 @@ int main(int argc, char **argv)
 		case PIPE:
 			break;
 		case TAPE:
-			client.kind = MEDIUM_TAPE;
-			client.features |= VDI_FEAT_LIKE_TAPE;
+			client->kind = MEDIUM_TAPE;
+			client->features |= VDI_FEAT_LIKE_TAPE;
 			break;
 		case DISK:
-			client.kind = MEDIUM_DISK;
-			client.features |= VDI_FEAT_LIKE_DISK;
+			client->kind = MEDIUM_DISK;
+			client->features |= VDI_FEAT_LIKE_DISK;
 			break;
 		case REMOVABLE:
-			client.features |= VDI_FEAT_REMOVABLE;
+			client->features |= VDI_FEAT_REMOVABLE;
 			break;
 		case DISCARD:
-			client.features |= VDI_FEAT_DISCARD;
+			client->features |= VDI_FEAT_DISCARD;
 			break;
 		case NO_COMPLETE:
-			client.features &= ~VDI_FEAT_REQUEST_COMPLETE;
+			client->features &= ~VDI_FEAT_REQUEST_COMPLETE;
 			break;
 		case SHUFFLE:
-			client.shuffle = true;
+			client->shuffle = true;
 			break;
 		case PREFIX:
-			client.prefix = strtoul(optarg, NULL, 10);
+			client->prefix = strtoul(optarg, NULL, 10);
 			break;
 		case LIMIT:
-			client.limit = strtoull(optarg, NULL, 10);
+			client->limit = strtoull(optarg, NULL, 10);
 			break;
 		case FAULT:
-			client.fault = client_fault(optarg);
+			client->fault = client_fault(optarg);
 			break;
 		case 'n':
-			client.count = strtoul(optarg, NULL, 10);
+			client->count = strtoul(optarg, NULL, 10);
 			break;
 		default:
-			return client_usage();
+			client->fault = FAULT_COUNT;
 		}
 	}
+}
+
+int main(int argc, char **argv)
+{
+	struct client client = { .count = 1, .features = VDI_FEAT_REQUEST_COMPLETE };
+
+	client_options(&client, argc, argv);
 	if (argc - optind != 3 || client.fault == FAULT_COUNT)
 		return client_usage();
 	client.restore = !strcmp(argv[optind], "restore");

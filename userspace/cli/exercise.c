@@ -245,11 +245,13 @@ static bool exercise_wait_open(struct exercise *exercise)
 			return exercise_failed(exercise, "while devices are opened", -ECANCELED);
 		} else if (exercise_now_ms() - start >= exercise->spec.timeout_ms) {
 			return exercise_check(exercise, CHECK_OPEN, false,
-					      "device %s was not opened within %lld s", device->name,
+					      "device %s was not opened within %lld s",
+					      device->name,
 					      (long long)exercise->spec.timeout_ms / 1000);
 		} else if (!exercise_pause(exercise)) {
 			return exercise_check(exercise, CHECK_OPEN, false,
-					      "device %s was not opened: the client %s", device->name,
+					      "device %s was not opened: the client %s",
+					      device->name,
 					      subject_end(exercise->subject));
 		}
 	}

@@ -46,7 +46,8 @@ static void flow_written(struct exercise *exercise, struct exercise_command *com
 	at = pattern_compare(&exercise->pattern, command->device, command->version, command->at,
 			     command->buffer->data, size);
 	if (!exercise_check(exercise, CHECK_WRITE_BUFFER, at == size,
-			    "device %s: byte %zu of the data was changed in the buffer", device->name, at))
+			    "device %s: byte %zu of the data was changed in the buffer",
+			    device->name, at))
 		return;
 	if (command->answer == VDI_CODE_IO_DEVICE && device->errored && !command->result)
 		return;		/* the client never saw it, or will be asked again */
@@ -67,8 +68,9 @@ static void flow_written(struct exercise *exercise, struct exercise_command *com
 		device->stored += command->result;
 	else if (!flow_is_disk(exercise))
 		exercise_check(exercise, CHECK_WRITE, false,
-			       "device %s: the data at %" PRIu64 " was stored, that before it at %" PRIu64
-			       " was not", device->name, command->at, device->stored);
+			       "device %s: the data at %" PRIu64
+			       " was stored, that before it at %" PRIu64 " was not", device->name,
+			       command->at, device->stored);
 }
 
 /* 8 bytes that are not the right ones: whose are they? */
@@ -94,7 +96,7 @@ static void flow_wrong(struct exercise *exercise, const struct exercise_command 
 			       PRIu64, name, command->at + at);
 	else
 		exercise_check(exercise, CHECK_DATA, false,
-			       "device %s: the byte at %" PRIu64 " is not the one written, but 0x%02x",
+			       "device %s: the byte at %" PRIu64 " is not as written, but 0x%02x",
 			       name, command->at + at, command->buffer->data[at]);
 }
 
@@ -128,8 +130,9 @@ static void flow_met_end(struct exercise *exercise, struct exercise_command *com
 			     " bytes were written", device->name, device->stored, command->answer,
 			     vdi_code_text(command->answer), device->limit) ||
 	     !exercise_check(exercise, which, mark == device->mark,
-			     "device %s: the Read that met the %s at %" PRIu64 " was answered with %u (%s)",
-			     device->name, device->mark ? "filemark" : "end", device->stored,
+			     "device %s: the Read that met the %s at %" PRIu64
+			     " was answered with %u (%s)", device->name,
+			     device->mark ? "filemark" : "end", device->stored,
 			     command->answer, vdi_code_text(command->answer))))
 		return;
 	exercise_check(exercise, which, true, NULL);
@@ -154,8 +157,9 @@ static void flow_read_done(struct exercise *exercise, struct exercise_command *c
 	}
 	if (!exercise_check(exercise, device->mark ? CHECK_FILEMARK : CHECK_END,
 			    command->result <= left,
-			    "device %s: Read at %" PRIu64 " gave %" PRIu64 " bytes, but there are %" PRIu64
-			    " before the %s", device->name, device->stored, command->result, left,
+			    "device %s: Read at %" PRIu64 " gave %" PRIu64
+			    " bytes, but there are %" PRIu64 " before the %s", device->name,
+			    device->stored, command->result, left,
 			    device->mark ? "filemark" : "end") ||
 	    !flow_compare(exercise, command, 0, command->result, 1))
 		return;
@@ -169,8 +173,9 @@ static void flow_read_done(struct exercise *exercise, struct exercise_command *c
 		return;
 	if (size <= left || command->result < left)
 		exercise_check(exercise, CHECK_READ_COUNT, command->result == size,
-			       "device %s: Read of %" PRIu64 " bytes at %" PRIu64 " succeeded with %" PRIu64
-			       " bytes", device->name, size, command->at, command->result);
+			       "device %s: Read of %" PRIu64 " bytes at %" PRIu64
+			       " succeeded with %" PRIu64 " bytes", device->name, size, command->at,
+			       command->result);
 	else
 		exercise_check(exercise, device->mark ? CHECK_FILEMARK : CHECK_END,
 			       command->result, "device %s: a Read at %" PRIu64
@@ -232,7 +237,7 @@ bool flow_load(struct exercise *exercise, unsigned int index)
 
 	if (!exercise_do(exercise, CHECK_FLUSH, index, VDI_CMD_FLUSH, 0, 0, NULL) ||
 	    !exercise_do(exercise, CHECK_LOAD, index, VDI_CMD_LOAD, 1, 0, NULL) ||
-	    !exercise_check(exercise, CHECK_END_OF_MEDIA, media->count < FLOW_MEDIA,
+	    !exercise_check(exercise, CHECK_LOAD, media->count < FLOW_MEDIA,
 			    "device %s: more than %u media are needed: make them larger",
 			    exercise->devices[index].name, FLOW_MEDIA))
 		return false;

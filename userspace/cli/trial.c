@@ -52,8 +52,8 @@ const struct trial trials[] = {
 	  CHECK_BIT(CHECK_ABORT_END) | CHECK_BIT(CHECK_ABORT_STATUS) | CHECK_BIT(CHECK_NO_BACKUP),
 	  trial_server_dies },
 	{ "restore-aborted", "the server aborts a restore", TRIAL_OWN,
-	  FINISHING | READING | CLOSING | CHECK_BIT(CHECK_ABORT_END) | CHECK_BIT(CHECK_ABORT_STATUS),
-	  trial_restore_aborted },
+	  FINISHING | READING | CLOSING | CHECK_BIT(CHECK_ABORT_END) |
+	  CHECK_BIT(CHECK_ABORT_STATUS), trial_restore_aborted },
 	{ "discard", "the server throws a backup away", TRIAL_DISCARD | TRIAL_OWN,
 	  WRITING | CHECK_BIT(CHECK_DISCARD) | CHECK_BIT(CHECK_NO_BACKUP), trial_discard },
 	{ "load", "a backup and a restore over several media", TRIAL_REMOVABLE | TRIAL_SEQUENTIAL,
@@ -81,7 +81,7 @@ const char *trial_unsuited(const struct selftest *selftest, const struct trial *
 	if (trial->needs & TRIAL_DISK && !disk)
 		return "the client is no disk";
 	if (trial->needs & TRIAL_SEQUENTIAL && disk)
-		return "where the data of a disk goes on on the next one is not specified";
+		return "how data goes on from disk to disk is not specified";
 	if (trial->needs & TRIAL_POSITION && !tape && !disk)
 		return "the client has no positions";
 	if (trial->needs & TRIAL_REMOVABLE && !(selftest->features & VDI_FEAT_REMOVABLE))
@@ -247,7 +247,7 @@ struct exercise *trial_open(struct selftest *selftest, unsigned int kind)
 	if (exercise_connect(exercise) && trial_meet(selftest, exercise) &&
 	    exercise_start(exercise))
 		return exercise;
-	/* who asks for leniency wants to see how it was refused */
+	/* who is tolerant wants to see how it was refused */
 	return kind & RUN_TOLERANT ? exercise : NULL;
 }
 

@@ -262,7 +262,8 @@ void trial_load(struct selftest *selftest)
 	for (i = 0; i < exercise->count; i++)
 		if (!flow_load(exercise, i))
 			return;
-	if (flow_write(exercise, EXERCISE_ALL, selftest->size) && flow_finish(exercise) &&
-	    exercise_close(exercise, false))
-		trial_restore(selftest);
+	if (!flow_write(exercise, EXERCISE_ALL, selftest->size) || !flow_finish(exercise) ||
+	    !exercise_close(exercise, false) || !trial_restore(selftest))
+		return;
+	check_skip(selftest->checks, CHECK_END_OF_MEDIA, "no end of a medium was met");
 }
