@@ -191,7 +191,10 @@ test_list() {
 
 test_only_one_check() {
 	subject "--only errors/unknown-command" --pipe || report "status $?" || return 1
-	[ "$(grep -c '^ok' "$out")" = 1 ] && ran errors/unknown-command
+	[ "$(grep -c '^ok' "$out")" = 1 ] && ran errors/unknown-command || return 1
+	# what is asked for and can't be looked at is no success
+	subject "--only tape" --pipe
+	[ $? = 1 ] && grep -qx 'ok 1 tape # SKIP the client is no tape' "$out"
 }
 
 test_usage() {

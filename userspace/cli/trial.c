@@ -48,7 +48,7 @@ const struct trial trials[] = {
 	  ABORTED | CHECK_BIT(CHECK_NO_BACKUP), trial_aborted },
 	{ "abandoned", "the server closes a set whose devices are open", TRIAL_OWN,
 	  ABORTED | CHECK_BIT(CHECK_NO_BACKUP), trial_abandoned },
-	{ "server-dies", "the server's process is killed", TRIAL_OWN,
+	{ "server-dies", "the server's process is killed", TRIAL_OWN | TRIAL_FEATURES,
 	  CHECK_BIT(CHECK_ABORT_END) | CHECK_BIT(CHECK_ABORT_STATUS) | CHECK_BIT(CHECK_NO_BACKUP),
 	  trial_server_dies },
 	{ "restore-aborted", "the server aborts a restore", TRIAL_OWN,
@@ -69,13 +69,12 @@ const struct trial trials[] = {
 
 const unsigned int trial_count = sizeof(trials) / sizeof(trials[0]);
 
-const char *trial_unsuited(const struct selftest *selftest, const struct trial *trial)
+/* Why the trial does not suit this client, or NULL. */
+static const char *trial_unsuited(const struct selftest *selftest, const struct trial *trial)
 {
 	bool tape = selftest->features & VDI_FEAT_FILE_MARKS;
 	bool disk = selftest->features & VDI_FEAT_RANDOM_ACCESS;
 
-	if (trial->needs & TRIAL_OWN && selftest->set)
-		return "the client was started by somebody else";
 	if (trial->needs & TRIAL_TAPE && !tape)
 		return "the client is no tape";
 	if (trial->needs & TRIAL_DISK && !disk)
@@ -107,7 +106,7 @@ static void trial_show_log(const struct selftest *selftest)
 	fclose(f);
 }
 
-static void trial_prepare(struct selftest *selftest, const struct trial *trial)
+static void trial_prepare(struct selftest *selftest, const struct trial *trial, const char *medium)
 {
 	static const unsigned int blocks[] = { 4096, 512, 65536, 1024 };
 	unsigned int number = trial - trials;
@@ -125,26 +124,46 @@ static void trial_prepare(struct selftest *selftest, const struct trial *trial)
 	if (selftest->set)
 		return;
 	snprintf(selftest->medium, sizeof(selftest->medium), "%.*s/%s", PATH_MAX - 64,
-		 selftest->directory, trial->name);
+		 selftest->directory, medium);
 	snprintf(selftest->log, sizeof(selftest->log), "%.*s/%s.log", PATH_MAX - 64,
-		 selftest->directory, trial->name);
+		 selftest->directory, medium);
+}
+
+/*
+ * What the client is must be known for some trials: it makes a set for nothing.
+ * False if it is not known yet, and that is all right.
+ */
+static bool trial_greet(struct selftest *selftest, const struct trial *trial)
+{
+	if (!selftest->known && !selftest->set && trial->needs & ~TRIAL_OWN) {
+		trial_prepare(selftest, trial, "greeting");
+		trial_open(selftest, RUN_BACKUP);
+		trial_close(selftest);
+	}
+	return selftest->known;
 }
 
 bool trial_run(struct selftest *selftest, const struct trial *trial)
 {
-	const char *why = selftest->known ? trial_unsuited(selftest, trial) : NULL;
+	const char *why = NULL;
 	bool good;
 
+	checks_begin(selftest->checks, trial->name, trial->checks);
+	if (trial->needs & TRIAL_OWN && selftest->set)
+		why = "the client was started by somebody else";
+	else if (trial_greet(selftest, trial))
+		why = trial_unsuited(selftest, trial);
 	if (why) {
 		checks_skip_trial(selftest->checks, trial->name, why);
 		return true;
 	}
 	checks_note("%s: %s", trial->name, trial->text);
-	checks_begin(selftest->checks, trial->name, trial->checks);
 	if (selftest->known && !(selftest->features & VDI_FEAT_REQUEST_COMPLETE))
 		check_skip(selftest->checks, CHECK_COMPLETE, "the client wants no Complete");
-	trial_prepare(selftest, trial);
-	trial->run(selftest);
+	if (!checks_failed(selftest->checks)) {
+		trial_prepare(selftest, trial, trial->name);
+		trial->run(selftest);
+	}
 	trial_close(selftest);
 	good = checks_end(selftest->checks);
 	if (!good || report_verbosity() > 0)

@@ -19,7 +19,8 @@
 #define TRIAL_REMOVABLE	0x8
 #define TRIAL_DISCARD	0x10
 #define TRIAL_SEQUENTIAL 0x20	/* a pipe or a tape */
-#define TRIAL_OWN	0x40	/* kills the client: one that we started */
+#define TRIAL_FEATURES	0x40	/* must know the client's features before its first run */
+#define TRIAL_OWN	0x80	/* kills the client: one that we started */
 
 /* The kinds of a run */
 #define RUN_BACKUP	0
@@ -66,9 +67,6 @@ struct trial {
 
 extern const struct trial trials[];
 extern const unsigned int trial_count;
-
-/* Why the trial does not suit this client, or NULL. */
-const char *trial_unsuited(const struct selftest *selftest, const struct trial *trial);
 
 /* Runs it and prints its lines: all good? */
 bool trial_run(struct selftest *selftest, const struct trial *trial);
