@@ -38,13 +38,13 @@ else
 endif
 
 lib:
-	$(USERSPACE) lib
+	+$(USERSPACE) lib
 
 cli: lib
-	$(USERSPACE) all
+	+$(USERSPACE) all
 
 selftests: lib
-	$(SELFTESTS) all
+	+$(SELFTESTS) all
 
 setup:
 	scripts/setup.sh
@@ -78,13 +78,13 @@ vm-shell:
 	scripts/vm.sh --kernel $(or $(KERNEL),6.1) --shell
 
 install: all
-	$(USERSPACE) install
+	+$(USERSPACE) install
 	$(MAKE) -C $(KDIR) M=$(TOP) INSTALL_MOD_PATH=$(or $(INSTALL_MOD_PATH),$(DESTDIR)) \
 		INSTALL_MOD_DIR=$(MODDIR) $(NO_SIGN) modules_install
 	test -n "$(or $(INSTALL_MOD_PATH),$(DESTDIR))" || depmod $(KERNELRELEASE)
 
 uninstall:
-	$(USERSPACE) uninstall
+	+$(USERSPACE) uninstall
 	rm -f $(or $(INSTALL_MOD_PATH),$(DESTDIR))/lib/modules/$(KERNELRELEASE)/$(MODDIR)/vdi.ko*
 	test -n "$(or $(INSTALL_MOD_PATH),$(DESTDIR))" || depmod $(KERNELRELEASE)
 
