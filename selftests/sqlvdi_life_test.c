@@ -62,9 +62,10 @@ TEST_F(life, static_storage)
 
 TEST_F(life, create_again_and_again)
 {
+	int i, first = dup(0), last;
 	struct sdk_device *old = NULL;
-	int i;
 
+	close(first);
 	for (i = 0; i < 3; i++) {
 		self->l.config = (struct VDConfig){ .deviceCount = SDK_DEVICES };
 		ASSERT_EQ(0, sdk_link_to(&self->l, SDK_TERMINATED));
@@ -72,6 +73,10 @@ TEST_F(life, create_again_and_again)
 		EXPECT_EQ(0, vdi_server_close(self->l.server));
 		vdi_server_free(self->l.server);
 		self->l.server = NULL;
+		/* Close keeps no descriptor */
+		last = dup(0);
+		EXPECT_EQ(first, last);
+		close(last);
 		/* a device of the first set is none of a later one */
 		old = old ?: self->l.dev[0];
 		EXPECT_EQ(VD_E_PROTOCOL, sdk_get_command(old, 0, &self->c));
