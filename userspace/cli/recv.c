@@ -29,6 +29,7 @@ struct recv {
 	bool discards;			/* it may send Discard */
 	atomic_int error;		/* the first one, -errno; kept: all that follows fails */
 	unsigned char finished[VDI_MAX_DEVICES];
+	unsigned char unflushed[VDI_MAX_DEVICES];
 	void (*created)(void *ctx);
 	void *created_ctx;
 };
@@ -127,6 +128,14 @@ static int recv_complete(struct recv *recv, unsigned int index)
 	return ret;
 }
 
+static int recv_flush(struct recv *recv, unsigned int index)
+{
+	int ret = recv->finished[index] ? 0 : target_flush(recv->target, index);
+
+	recv->unflushed[index] = ret;
+	return ret;
+}
+
 /* After Complete the stripe is what it is: nothing may be added. */
 static bool recv_too_late(const struct recv *recv, unsigned int index, uint16_t code)
 {
@@ -142,9 +151,11 @@ static int recv_carry_out(struct recv *recv, unsigned int index,
 
 	if (recv_too_late(recv, index, command->code))
 		return -EPROTO;
+	recv->unflushed[index] |= command->code == VDI_CMD_WRITE ||
+				  command->code == VDI_CMD_WRITE_MARK;
 	switch (command->code) {
 	case VDI_CMD_FLUSH:
-		return recv->finished[index] ? 0 : target_flush(recv->target, index);
+		return recv_flush(recv, index);
 	case VDI_CMD_COMPLETE:
 		return recv_complete(recv, index);
 	case VDI_CMD_LOAD:
@@ -180,11 +191,17 @@ static void recv_command(void *ctx, unsigned int index, const struct vdi_command
 	}
 }
 
-/* An engine that knows no Complete: its last Flush and the end of the set must do. */
+/*
+ * An engine that knows no Complete: then Flush is its last word on each device.
+ * One that has given up closes its devices too, but without that.
+ */
 static void recv_finish_late(struct recv *recv, unsigned int count)
 {
 	unsigned int i;
 
+	for (i = 0; i < count; i++)
+		if (recv->unflushed[i])
+			return;
 	for (i = 0; i < count && !atomic_load(&recv->error); i++) {
 		int ret = target_finish(recv->target, i);
 
@@ -224,8 +241,8 @@ int recv_run(const struct client_options *client, const struct target_options *t
 	else if (!keep && !ret)
 		ret = atomic_load(&recv.error) ? EXIT_FAILED :
 		      report_fail(EXIT_PEER,
-				  "%s: the engine ended without Complete: that is no backup",
-				  client->name);
+				  "%s: the engine ended without %s: that is no backup",
+				  client->name, recv.completes ? "Complete" : "Flush");
 	left = target_close(recv.target, keep);
 	if (atomic_load(&recv.error) && ret < EXIT_SIGNAL)
 		ret = EXIT_FAILED;

@@ -125,6 +125,22 @@ static void send_command(void *ctx, unsigned int index, const struct vdi_command
 	*answer = (struct client_answer) { .code = VDI_CODE_IO_DEVICE, .failed = true };
 }
 
+/*
+ * An engine may have read all it wanted before the end; but one that knows
+ * nothing of media may take the end of the first for the end of the backup.
+ */
+static void send_warn_unread(const struct source *source)
+{
+	unsigned int i, media, left;
+
+	for (i = 0; i < source_count(source); i++) {
+		media = source_media(source, i, &left);
+		if (left)
+			report_warn("stripe %u: the engine has asked for %u of %u media only",
+				    i + 1, media - left, media);
+	}
+}
+
 int send_run(const struct client_options *client, struct source *source,
 	     void (*created)(void *ctx), void *ctx)
 {
@@ -143,6 +159,8 @@ int send_run(const struct client_options *client, struct source *source,
 
 	options.features = device_features(source_kind(source), source_removable(source));
 	ret = client_run(&options, &job, &result);
+	if (result.ended)
+		send_warn_unread(source);
 	if (atomic_load(&send.error) && ret < EXIT_SIGNAL)
 		ret = EXIT_FAILED;
 	return ret;

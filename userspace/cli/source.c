@@ -286,6 +286,14 @@ int source_load(struct source *source, unsigned int index)
 	return 0;
 }
 
+unsigned int source_media(const struct source *source, unsigned int index, unsigned int *left)
+{
+	const struct source_stripe *stripe = &source->stripes[index];
+
+	*left = stripe->count - stripe->next;
+	return stripe->count;
+}
+
 struct medium *source_medium(const struct source *source, unsigned int index)
 {
 	return source->stripes[index].medium;

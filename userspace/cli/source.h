@@ -35,6 +35,8 @@ uint64_t source_total(const struct source *source);	/* 0 if it is not known */
  * changed since it was checked.
  */
 int source_load(struct source *source, unsigned int index);
+/* How many media of a stripe there are, and how many of them were never in. */
+unsigned int source_media(const struct source *source, unsigned int index, unsigned int *left);
 /* The medium that is in; NULL if the source is a bare stream. */
 struct medium *source_medium(const struct source *source, unsigned int index);
 /* After a read, before it is believed: 0, or -ESTALE. */
