@@ -6,8 +6,9 @@
  *
  *	media_engine NAME DIRECTION [BLOCK_SIZE [TRANSFER_SIZE]] <SCRIPT
  *
- * DIRECTION is write, read, or both.  A line is a command, its arguments and,
- * behind "=", its completion code (0 if it is not given):
+ * DIRECTION is write, read, or both; flush is both, without Complete.  A line is
+ * a command, its arguments and, behind "=", its completion code (0 if it is not
+ * given):
  *
  *	dev N				the device that the next lines mean, from 0
  *	write LEN SEED [@POS]		= CODE BYTES	(0 LEN)
@@ -374,7 +375,8 @@ static bool connect_to(const char *name)
 	return !ret;
 }
 
-static int configure(const char *name, uint32_t direction, uint32_t block, uint32_t transfer)
+static int configure(const char *name, uint32_t direction, bool complete, uint32_t block,
+		     uint32_t transfer)
 {
 	unsigned int i;
 	void *buf;
@@ -383,7 +385,7 @@ static int configure(const char *name, uint32_t direction, uint32_t block, uint3
 	config.block_size = block;
 	config.max_transfer_size = transfer;
 	config.features |= direction;
-	if (config.features & VDI_FEAT_REQUEST_COMPLETE)
+	if (config.features & VDI_FEAT_REQUEST_COMPLETE && complete)
 		config.features |= VDI_FEAT_COMPLETE_ENABLED;
 	if (!ret)
 		ret = vdi_server_begin_config(server, &config);
@@ -416,7 +418,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3 || argc > 5) {
 		fprintf(stderr,
-			"usage: media_engine NAME write|read|both [BLOCK_SIZE [TRANSFER_SIZE]]\n");
+			"usage: media_engine NAME write|read|both|flush [BLOCK_SIZE [TRANSFER_SIZE]]\n");
 		return 2;
 	}
 	direction = !strcmp(argv[2], "write") ? VDI_FEAT_WRITE_MEDIA :
@@ -429,8 +431,8 @@ int main(int argc, char **argv)
 	}
 	if (!connect_to(argv[1]))
 		return 1;
-	ret = configure(argv[1], direction, argc > 3 ? number(argv[3]) : 4096,
-			argc > 4 ? number(argv[4]) : 1 << 20);
+	ret = configure(argv[1], direction, strcmp(argv[2], "flush"),
+			argc > 3 ? number(argv[3]) : 4096, argc > 4 ? number(argv[4]) : 1 << 20);
 	if (ret)
 		wrong("configure: %s", vdi_strerror(ret));
 	run_script();

@@ -258,4 +258,47 @@ test_empty() {
 		restore file <<<'read 512 @0 = 38 0'
 }
 
+# An engine that knows no Complete: Flush is its last word, or there is no backup.
+test_without_complete() {
+	start recv vdi recv --like tape --media-size 64K rt file
+	engine flush <<-'END' || return 1
+		write 65536 1	= 1100 65536
+		clear
+		write 4096 2	= 1129 0
+		clear
+	END
+	ended 4 recv "$pid" && cp recv.err "$err" && said 'ended without Flush: that is no backup' || return 1
+	nothing_left file || return 1
+	start recv vdi recv --like disk -n 2 rt two
+	engine flush <<-'END' || return 1
+		write 4096 1 @0
+		dev 1
+		write 4096 1 @0
+		flush
+	END
+	ended 4 recv "$pid" && nothing_left two || return 1
+	start recv vdi recv --like tape rt file
+	engine flush <<-'END' || return 1
+		write 4096 1
+		flush
+		write 4096 2
+		flush
+	END
+	ended 0 recv "$pid" && restore file <<<'read 8192 = 0 8192 1+0:4096 2+0:4096'
+}
+
+# An engine that knows nothing of media gets the first; it is told that that was not all.
+test_engine_without_media() {
+	some_media dir || return 1
+	start send vdi send rt dir
+	engine read <<-'END' || return 1
+		read 262144	= 1101 131072
+		clear
+		dev 1
+		load 1
+	END
+	ended 0 send "$pid" && cp send.err "$err" && said 'stripe 1: .* 1 of 3 media only' &&
+		said 'stripe 2: .* 2 of 3 media only'
+}
+
 run_media_tests "$@"
