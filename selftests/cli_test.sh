@@ -439,6 +439,22 @@ test_reason_in_stat() {
 	run 1 vdi stat rt && line "there is no such set"
 }
 
+# put and get go on to the next medium; that there is none is the end.
+test_put_and_get_over_media() {
+	local kind
+	random 3500000 >in
+	for kind in pipe tape disk; do
+		start recv vdi recv --like $kind --removable --media-size 1M rt $kind
+		until_true there_is rt || return 1
+		run_in in 0 vdi put --transfer-size 64K rt && ended 0 recv "$pid" || return 1
+		start send vdi send rt $kind
+		until_true there_is rt || return 1
+		timeout 120 vdi get --transfer-size 128K rt >back 2>get.err || fail "$(cat get.err)" ||
+			return 1
+		ended 0 send "$pid" && cmp in back && ! grep -q media send.err || return 1
+	done
+}
+
 # The same name in two instances is two sets.
 test_instances() {
 	local one two

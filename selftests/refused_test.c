@@ -7,7 +7,7 @@
 #include "liblink.h"
 #include "link.h"
 
-/* All that both sides can see, but for the calls of EXCHANGE themselves. */
+/* All that both sides can see, but for the counts of calls and of what was refused. */
 struct view {
 	struct vdi_status set[2];
 	struct vdi_device_status device[4];
@@ -23,6 +23,7 @@ static void look_device(struct __test_metadata *_metadata, int fd, struct vdi_de
 {
 	*s = VT_INIT(vdi_device_status);
 	ASSERT_EQ(0, vt_call(fd, VDI_IOC_DEVICE_STATUS, s));
+	s->out_refused = 0;
 }
 
 /* Through the ioctls: a Write on device 1, which the client has. */

@@ -54,8 +54,8 @@ struct stream_options {
 	bool rewind;			/* a tape: begin at its start */
 	unsigned int file;		/* reading a tape: which file of it; 0, 1: the first */
 	/*
-	 * Reading: more is always wanted until stream_done(), so an end of the
-	 * data is that of a medium, and the next one is loaded if the client can.
+	 * Reading: more is always wanted until stream_done(), so that there is no
+	 * further medium is a failure, and no end of the stream.
 	 */
 	bool media;
 	unsigned int depth;		/* buffers a device */

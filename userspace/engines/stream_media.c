@@ -195,6 +195,25 @@ int stream_write_again(struct stream_set *set, struct stream *stream)
 	return ret;
 }
 
+/*
+ * Whoever reads to the end learns from Load that there is no further medium.
+ * Any other answer than that is a failure: the stream may have been cut short.
+ */
+static int stream_try_load(struct stream_set *set, struct stream *stream)
+{
+	uint32_t answer;
+	int ret = stream_one(set, stream, VDI_CMD_LOAD, 1, &answer);
+
+	if (ret)
+		return stream_failed(set, stream, "Load", ret);
+	stream->over = answer == VDI_CODE_NO_MEDIA_IN_DRIVE ||
+		       answer == VDI_CODE_NO_DATA_DETECTED || answer == VDI_CODE_HANDLE_EOF;
+	if (answer && !stream->over)
+		return stream_refused(set, stream, "Load", answer);
+	stream->position = 0;
+	return 0;
+}
+
 int stream_read_again(struct stream_set *set, struct stream *stream)
 {
 	int ret = stream_wait_all(set, stream);
@@ -203,7 +222,9 @@ int stream_read_again(struct stream_set *set, struct stream *stream)
 		return stream_failed(set, stream, "Read", ret);
 	ret = stream_clear(set, stream);
 	if (!ret)
-		ret = stream_load(set, stream);
+		ret = set->options.media ? stream_load(set, stream) : stream_try_load(set, stream);
+	if (stream->over)
+		return ret;
 	/* what was asked ahead was behind the end */
 	stream->tail = stream->head;
 	stream->hole = false;

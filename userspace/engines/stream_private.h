@@ -39,6 +39,8 @@ struct stream {
 	unsigned int outstanding;
 	uint32_t other_code;	/* of a command without a slot */
 	bool eof;		/* reading: the client has said that there is no more */
+	bool mark;		/* reading: and it was a filemark */
+	bool over;		/* reading: there is no further medium */
 	bool hole;		/* reading: the slot at @tail has a rest to be asked for */
 	bool errored;		/* ClearError is due before anything else */
 	EVP_MD_CTX *md;

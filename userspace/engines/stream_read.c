@@ -80,6 +80,7 @@ static int stream_take_read(struct stream_set *set, struct stream *stream, const
 	if (slot->code && !stream_code_eof(slot->code))
 		return stream_refused(set, stream, "Read", slot->code);
 	stream->eof = slot->code;
+	stream->mark = slot->code == VDI_CODE_FILEMARK_DETECTED;
 	/* a success that brings nothing would be asked for ever */
 	if (!slot->code && !slot->result)
 		return stream_refused(set, stream, "Read (no bytes, and no end)",
@@ -140,10 +141,13 @@ int stream_read(struct stream_set *set, unsigned int index, const uint8_t **buf,
 		if (ret)
 			return ret;
 		if (stream->eof) {
-			if (!set->options.media || !stream_has(set, VDI_FEAT_REMOVABLE))
+			if (!stream_has(set, VDI_FEAT_REMOVABLE) || stream->over)
+				return 0;
+			/* who reads to the end takes a filemark for it */
+			if (!set->options.media && stream->mark)
 				return 0;
 			ret = stream_read_again(set, stream);
-			if (ret)
+			if (ret || stream->over)
 				return ret;
 		}
 		ret = stream_ask(set, stream);
