@@ -64,6 +64,39 @@ test_single_thread() {
 	run_in data 0 vdi put --allow-empty s && ended 0 client "$pid" && [ ! -s copy ]
 }
 
+# The whole of it: a program of the SDK, its sqlcmd, a database in use, and back.
+test_statement() {
+	local c rows writer
+	command -v sqlite3 >/dev/null || { echo "SKIP no sqlite3"; return 1; }
+	mkdir db
+	sqlite3 db/shop.db 'PRAGMA journal_mode=WAL; CREATE TABLE t(a INTEGER PRIMARY KEY, b);
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+		INSERT INTO t SELECT i, randomblob(1000) FROM n;' >/dev/null || return 1
+	export VDI_SQLCMD_DATABASES=$PWD/db VDI_SQLVDI_TIMEOUT_UNIT=s
+	local PATH=$user/lib/vdi/sqlcmd:$PATH
+	(while sqlite3 -cmd '.timeout 5000' db/shop.db 'INSERT INTO t(b) VALUES(1)'; do :; done) \
+		>/dev/null 2>&1 &
+	writer=$!
+	children+=("$writer")
+	for c in $(compilers); do
+		run 0 "$sdk/$c/statement" backup DATABASE shop dump 3 'FORMAT, STATS = 25' || return 1
+		grep -q '^100 percent processed\.' "$out" &&
+			grep -q '^BACKUP DATABASE successfully processed [0-9]* pages' "$out" ||
+			fail "$(cat "$out")" || return 1
+		run 0 "$sdk/$c/statement" restore DATABASE back dump 3 REPLACE || return 1
+		grep -q '^RESTORE DATABASE successfully processed' "$out" || return 1
+		[ "$(sqlite3 db/back.db 'PRAGMA integrity_check')" = ok ] || return 1
+		rows=$(sqlite3 db/back.db 'SELECT count(*) FROM t WHERE length(b) = 1000')
+		[ "$rows" = 2000 ] || fail "$rows rows" || return 1
+		# what can't be done ends both, and says why on both sides
+		run 1 "$sdk/$c/statement" backup LOG shop dump && grep -q 'BACKUP LOG' "$out" &&
+			said '0x80770004' || return 1
+		run 1 "$sdk/$c/statement" backup DATABASE none dump &&
+			grep -q '^Msg 911, ' "$out" && said "Database 'none' does not exist" || return 1
+	done
+	kill "$writer"
+}
+
 test_thread_per_device() {
 	local c
 	for c in $(compilers); do

@@ -988,7 +988,8 @@ struct vdi_close_device {
  * @out_taken: commands that the client has
  * @out_done: completions that wait for the server
  * @out_refused: completions by the client that gave EINVAL for the id or the
- *	bytes, or EPROTO: of a command that was completed already, or never was
+ *	bytes, or EPROTO: of a command that was completed already, or never was;
+ *	not counted any more when it was told that the set has ended
  * @out_commands: commands accepted
  * @out_completions: commands completed by the client
  * @out_errors: completions with a code other than success
