@@ -159,7 +159,7 @@ int send_run(const struct client_options *client, struct source *source,
 
 	options.features = device_features(source_kind(source), source_removable(source));
 	ret = client_run(&options, &job, &result);
-	if (result.ended)
+	if (result.ended && !atomic_load(&send.error))
 		send_warn_unread(source);
 	if (atomic_load(&send.error) && ret < EXIT_SIGNAL)
 		ret = EXIT_FAILED;
