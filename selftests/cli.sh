@@ -105,9 +105,15 @@ there_is() {
 	vdi stat "$1" | grep -qE '^state +(configurable|connected|configuring|initializing|active)'
 }
 
-# The process that `timeout` in front of a command has started
+# The process that `timeout` in front of a command starts, perhaps any moment
 child_of() {
-	pgrep -P "$1" | head -n 1
+	local child tries=100
+	while [ $((tries -= 1)) -ge 0 ]; do
+		child=$(pgrep -P "$1" | head -n 1)
+		[ -z "$child" ] || break
+		sleep 0.1
+	done
+	echo "$child"
 }
 
 nothing_left() {
