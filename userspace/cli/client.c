@@ -233,7 +233,8 @@ static int client_create(struct client *client)
 	ret = vdi_client_new(&client->client);
 	if (ret)
 		return verdict_node(ret);
-	ret = vdi_client_create_ex(client->client, options->instance, options->name, &config, &create);
+	ret = vdi_client_create_ex(client->client, options->instance, options->name, &config,
+				   &create);
 	if (ret == -EPERM)
 		return report_fail(EXIT_USAGE, "--group: you are not in group %u", options->gid);
 	return ret ? verdict_error(ret, "create", options->name) : 0;

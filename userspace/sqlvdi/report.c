@@ -213,7 +213,8 @@ static void tell_cause(struct session *s, const char *method, int err, int resul
 	if (__atomic_exchange_n(&s->reported, err, __ATOMIC_RELAXED) == err)
 		return;
 	if (err == -EIO)
-		tell(s, method, result, "the set is process %d's: use an object of your own and OpenInSecondary",
+		tell(s, method, result,
+		     "the set is process %d's: use an own object and OpenInSecondary",
 		     s->pid);
 	else
 		tell(s, method, result, "%s%s%s%s%s", vdi_strerror(err), *limit ? ": " : "",
