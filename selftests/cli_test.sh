@@ -444,10 +444,10 @@ test_put_and_get_over_media() {
 	local kind
 	random 3500000 >in
 	for kind in pipe tape disk; do
-		start recv vdi recv --like $kind --removable --media-size 1M rt $kind
+		start recv vdi recv --like "$kind" --removable --media-size 1M rt "$kind"
 		until_true there_is rt || return 1
 		run_in in 0 vdi put --transfer-size 64K rt && ended 0 recv "$pid" || return 1
-		start send vdi send rt $kind
+		start send vdi send rt "$kind"
 		until_true there_is rt || return 1
 		timeout 120 vdi get --transfer-size 128K rt >back 2>get.err || fail "$(cat get.err)" ||
 			return 1

@@ -202,7 +202,7 @@ BACKUP DATABASE x TO V=''|3044, Level 16|1|Invalid zero-length device name.
 BACKUP DATABASE x TO V='s', V='s'|3032, Level 16|1|The device 's' is named twice
 BACKUP DATABASE x TO V='s'|3201, Level 16|1|Cannot open backup device 's'. Operating system error 0x80070002(The system cannot find the file specified.).
 backup database X to v='it''s' with format, noskip, name=N'a', description="b", stats, checksum, copy_only|911, Level 16|1|Database 'X'
-backup~database~[x]~to~V~=~N'it''s'~with~format~,~noskip,name=N'a''b',medianame='m',stats=5,compression(algorithm=x);|3201, Level 16|2|Cannot open backup device 'it's'.
+backup~database~[x]~to~V~=~N'it''s'~with~format~,~noskip,name=N'a''b',medianame='m',stats=5,compression(algorithm=x);|3201, Level 16|1|Cannot open backup device 'it's'.
 END
 }
 
