@@ -21,7 +21,7 @@ only if something passed and nothing failed.
   KERNEL='6.1 uml'   the guests, by default uml and 6.1
   TESTS='abort set*' the test programs, by default all; without static checks
                      and without the comparison of errnos, which needs them all
-  VDI_VM_TIMEOUT=S   limit for one guest (default 2400)
+  VDI_VM_TIMEOUT=S   limit for one guest (default 3600)
   VDI_TEST_SCALE=N   factor for the time limits in tests (default 2: the guests
                      are emulated or have a debug kernel)
 END
@@ -126,7 +126,7 @@ run_guest() {
 	stage "tests on $kernel"
 	mkdir -p "$out"
 	VDI_TEST_SCALE=${VDI_TEST_SCALE:-2} VDI_ERRNO_LOG=/run/out/errno.log \
-		"$here/vm.sh" --kernel "$kernel" --cpus 2 --timeout "${VDI_VM_TIMEOUT:-2400}" \
+		"$here/vm.sh" --kernel "$kernel" --cpus 2 --timeout "${VDI_VM_TIMEOUT:-3600}" \
 		--out "$out" --console "$out/console" -- \
 		"$top/selftests/run.sh" "${tests[@]}" 2> >(tee "$out/stderr" >&2) |
 		tee "$out/log" || rc=$?
