@@ -104,7 +104,7 @@ static inline const char *vt_ioctl_name(unsigned long req)
 	return names[nr];
 }
 
-/* ENOTTY is the answer to what is no ioctl of the file, so it is nobody's. */
+/* ENOTTY is the answer to what is no ioctl of the file, EBADF to no file: nobody's. */
 static inline void vt_log_errno(unsigned long req, int err)
 {
 	static unsigned char seen[256][256];
@@ -112,7 +112,7 @@ static inline void vt_log_errno(unsigned long req, int err)
 	char line[64];
 	int n;
 
-	if (vt_log_fd < 0 || !name || err == ENOTTY || seen[req & 0xff][err & 0xff])
+	if (vt_log_fd < 0 || !name || err == ENOTTY || err == EBADF || seen[req & 0xff][err & 0xff])
 		return;
 	seen[req & 0xff][err & 0xff] = 1;
 	n = snprintf(line, sizeof(line), "%s %s\n", name, strerrorname_np(err));
