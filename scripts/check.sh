@@ -274,7 +274,9 @@ man_calls() {		# each call of libvdi has a page, which says what it returns and 
 	local f n call heading calls rc=0
 	mapfile -t calls < <(sed -n 's/^\t\(vdi_[a-z_]*\);$/\1/p' userspace/lib/libvdi.map)
 	for call in "${calls[@]}"; do
-		n=$(cat userspace/man/*.3 | grep -A1 '^\.SH NAME' | grep -cw -- "$call") || true
+		n=$(sed -s -n '/^\.SH NAME/{n;p;}' userspace/man/*.3 | awk -v call="$call" '
+			{ gsub(/,/, ""); for (i = 1; i <= NF; i++) n += $i == call }
+			END { print n + 0 }')
 		[ "$n" = 1 ] || { echo "libvdi.map: $call is named by $n pages of section 3"; rc=1; }
 	done
 	[ "${#calls[@]}" -gt 0 ] || { echo "libvdi.map: no calls found"; rc=1; }

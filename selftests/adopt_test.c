@@ -262,22 +262,30 @@ static void inherit(struct __test_metadata *_metadata, struct vt_peer *peer,
 	*child = (struct vt_child){ .pid = peer->page->pids[0], .to = pipes[3], .from = pipes[0] };
 }
 
+/* The same, adopted; then the former owner dies, which changes nothing. */
+static void inherit_and_adopt(struct __test_metadata *_metadata, struct vt_child *child,
+			      int *server, int *dev)
+{
+	struct vt_peer peer;
+	struct vdi_status s;
+
+	inherit(_metadata, &peer, child, server, dev);
+	ASSERT_TRUE(vt_tell(child, 'a'));
+	ASSERT_EQ('a', vt_hear(child));
+	vt_peer_kill(&peer);
+	EXPECT_EQ(256 + SIGKILL, vt_finish(&peer.child));
+	ASSERT_EQ(0, vt_status(*server, &s));
+	EXPECT_EQ(VDI_STATE_ACTIVE, s.out_stat.state);
+	EXPECT_EQ(child->pid, s.out_stat.client.pid);
+}
+
 TEST(death_of_the_former_owner_counts_no_longer)
 {
 	struct vdi_completion done;
 	struct vt_child child;
-	struct vt_peer peer;
-	struct vdi_status s;
 	int server, dev;
 
-	inherit(_metadata, &peer, &child, &server, &dev);
-	ASSERT_TRUE(vt_tell(&child, 'a'));
-	ASSERT_EQ('a', vt_hear(&child));
-	vt_peer_kill(&peer);
-	EXPECT_EQ(256 + SIGKILL, vt_finish(&peer.child));
-	ASSERT_EQ(0, vt_status(server, &s));
-	EXPECT_EQ(VDI_STATE_ACTIVE, s.out_stat.state);
-	EXPECT_EQ(child.pid, s.out_stat.client.pid);
+	inherit_and_adopt(_metadata, &child, &server, &dev);
 	ASSERT_EQ(0, vt_send(dev, 0, VDI_CMD_FLUSH, 1));
 	ASSERT_EQ(0, vt_collect(dev, &done, VT_LONG));
 	EXPECT_EQ(0, done.code);
@@ -290,16 +298,10 @@ TEST(death_of_the_former_owner_counts_no_longer)
 TEST(death_of_the_new_owner_counts)
 {
 	struct vt_child child;
-	struct vt_peer peer;
 	struct vdi_status s;
 	int server, dev;
 
-	inherit(_metadata, &peer, &child, &server, &dev);
-	ASSERT_TRUE(vt_tell(&child, 'a'));
-	ASSERT_EQ('a', vt_hear(&child));
-	vt_peer_kill(&peer);
-	EXPECT_EQ(256 + SIGKILL, vt_finish(&peer.child));
-	EXPECT_EQ(VDI_STATE_ACTIVE, vt_state(server));
+	inherit_and_adopt(_metadata, &child, &server, &dev);
 	kill(child.pid, SIGKILL);
 	EXPECT_EQ(256 + SIGKILL, vt_finish(&child));
 	ASSERT_EQ(0, vt_status(server, &s));
@@ -541,19 +543,10 @@ TEST_F(queue, closed_device_handle)
 static int receive_and_adopt(struct vt_child *me, void *arg)
 {
 	int *sock = arg;
-	union {
-		struct cmsghdr h;
-		char space[CMSG_SPACE(sizeof(int))];
-	} u;
-	char byte;
-	struct iovec v = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.space,
-			    .msg_controllen = sizeof(u.space) };
-	int fd;
+	int fd = vt_receive_fd(sock[1]);
 
-	if (recvmsg(sock[1], &m, MSG_CMSG_CLOEXEC) != 1)
+	if (fd < 0)
 		return 1;
-	memcpy(&fd, CMSG_DATA(&u.h), sizeof(fd));
 	if (vt_adopt(fd) || !vt_tell(me, 'a') || vt_hear(me) != 'x')
 		return 2;
 	return vt_close(fd);

@@ -244,16 +244,24 @@ TEST_F(worker, engines_worker_for_a_device)
 	EXPECT_EQ(-ESHUTDOWN, serve(self->l.cdev[0]));
 }
 
+/* Memory of the child's own where the parent has a buffer. */
+static unsigned char *map_at(void *buffer)
+{
+	void *page = (void *)((uintptr_t)buffer & ~4095UL);
+	void *mine = mmap(page, 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	return mine == page ? mine : NULL;
+}
+
 /* Something else lives at the address: said, and nothing of it is overwritten. */
 static int address_is_taken(struct vt_child *me, void *arg)
 {
 	FIXTURE_DATA(worker) *self = arg;
-	uintptr_t page = (uintptr_t)self->buffer & ~4095UL;
-	unsigned char *mine = mmap((void *)page, 4096, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	unsigned char *mine = map_at(self->buffer);
 
 	(void)me;
-	if (mine != (void *)page)
+	if (!mine)
 		return 1;
 	mine[0] = 0x33;
 	if (vdi_server_adopt(self->l.server) != -EADDRINUSE)
@@ -272,12 +280,10 @@ TEST_F(worker, address_is_in_use)
 static int only_frees(struct vt_child *me, void *arg)
 {
 	FIXTURE_DATA(worker) *self = arg;
-	uintptr_t page = (uintptr_t)self->buffer & ~4095UL;
-	unsigned char *mine = mmap((void *)page, 4096, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	unsigned char *mine = map_at(self->buffer);
 
 	(void)me;
-	if (mine != (void *)page)
+	if (!mine)
 		return 1;
 	mine[0] = 0x44;
 	vdi_server_free(self->l.server);
@@ -296,24 +302,6 @@ TEST_F(worker, free_in_a_child)
 
 /* By descriptor passing */
 
-static int receive_fd(int sock)
-{
-	union {
-		struct cmsghdr h;
-		char space[CMSG_SPACE(sizeof(int))];
-	} u;
-	char byte;
-	struct iovec v = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.space,
-			    .msg_controllen = sizeof(u.space) };
-	int fd;
-
-	if (recvmsg(sock, &m, MSG_CMSG_CLOEXEC) != 1)
-		return -1;
-	memcpy(&fd, CMSG_DATA(&u.h), sizeof(fd));
-	return fd;
-}
-
 static int gets_a_device(struct vt_child *me, void *arg)
 {
 	FIXTURE_DATA(worker) *self = arg;
@@ -323,7 +311,7 @@ static int gets_a_device(struct vt_child *me, void *arg)
 	struct vdi_server *server;
 	struct vdi_config config;
 	struct vdi_set_stat stat;
-	int fd = receive_fd(self->sock[1]), ret;
+	int fd = vt_receive_fd(self->sock[1]), ret;
 
 	if (vdi_server_new_from_device_fd(&server, &sdev, fd) != -EPROTO || server || sdev ||
 	    vdi_client_new_from_fd(&client, fd) != -ENODEV || client ||
@@ -370,7 +358,7 @@ static int creates(struct vt_child *me, void *arg)
 
 	if (access(VDI_DEVICE_NODE, W_OK) == 0)
 		return 1;
-	if (vdi_client_new_from_fd(&client, receive_fd(self->sock[1])))
+	if (vdi_client_new_from_fd(&client, vt_receive_fd(self->sock[1])))
 		return 2;
 	if (vdi_client_new(&none) != -EACCES)
 		return 3;
@@ -409,7 +397,7 @@ static int gets_the_server(struct vt_child *me, void *arg)
 	struct vdi_server_device *dev;
 	struct vdi_server *server;
 	struct vdi_client *client;
-	int fd = receive_fd(self->sock[1]);
+	int fd = vt_receive_fd(self->sock[1]);
 
 	if (vdi_client_new_from_fd(&client, fd) != -EPROTO || client)
 		return 1;

@@ -259,6 +259,25 @@ static inline int vt_pass_fd(int sock, int fd)
 	return sendmsg(sock, &m, 0) == 1 ? 0 : errno;
 }
 
+/* The descriptor that was passed into the socket @sock, or -1. */
+static inline int vt_receive_fd(int sock)
+{
+	union {
+		struct cmsghdr h;
+		char space[CMSG_SPACE(sizeof(int))];
+	} u;
+	char byte;
+	struct iovec v = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.space,
+			    .msg_controllen = sizeof(u.space) };
+	int fd;
+
+	if (recvmsg(sock, &m, MSG_CMSG_CLOEXEC) != 1)
+		return -1;
+	memcpy(&fd, CMSG_DATA(&u.h), sizeof(fd));
+	return fd;
+}
+
 /* Passes the set handle into the socket p->arg, which both processes have. */
 static inline int vt_do_pass(struct vt_page *p)
 {

@@ -304,7 +304,7 @@ exported() {
 test_symbols() {
 	exported "$user/lib/libsqlvdi.so" >ours
 	echo "$symbols" | sed 1d | diff - ours || fail "not the published ones" || return 1
-	exported "$sdk/stub/libsqlvdi.so" | diff - ours || fail "not what a compiler makes"
+	exported "$sdk/other/libsqlvdi.so" | diff - ours || fail "not what a compiler makes"
 }
 
 test_soname_and_needs() {
@@ -319,7 +319,7 @@ test_soname_and_needs() {
 # Linked elsewhere, to another library of the name; run with ours.
 test_binary_from_elsewhere() {
 	head -c 300000 /dev/urandom >data
-	LD_LIBRARY_PATH=$sdk/stub run 1 "$sdk/g++/foreign" backup s copy || return 1
+	LD_LIBRARY_PATH=$sdk/other run 1 "$sdk/g++/foreign" backup s copy || return 1
 	there_and_back "$sdk/g++/foreign" data
 }
 

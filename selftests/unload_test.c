@@ -11,7 +11,7 @@
 #define LIBVDI	"libvdi.so.1"
 
 struct plugin {
-	void *library;
+	void *loaded;
 	int (*new)(struct vdi_server **server);
 	int (*open)(struct vdi_server *server, const char *instance, const char *name);
 	int (*begin_config)(struct vdi_server *server, const struct vdi_config *config);
@@ -38,13 +38,13 @@ static bool load(struct plugin *p)
 	void **to = (void **)&p->new;
 	unsigned int i;
 
-	p->library = dlopen(LIBVDI, RTLD_NOW | RTLD_LOCAL);
-	for (i = 0; p->library && i < ARRAY_SIZE(names); i++) {
-		to[i] = dlsym(p->library, names[i]);
+	p->loaded = dlopen(LIBVDI, RTLD_NOW | RTLD_LOCAL);
+	for (i = 0; p->loaded && i < ARRAY_SIZE(names); i++) {
+		to[i] = dlsym(p->loaded, names[i]);
 		if (!to[i])
 			return false;
 	}
-	return p->library;
+	return p->loaded;
 }
 
 static bool is_mapped(void)
@@ -109,7 +109,7 @@ static int unloads(struct vt_child *me, void *arg)
 	if (p.send_command(dev, lib_command(&call, VDI_CMD_FLUSH)))
 		return 4;
 	sdev = p.device_fd(dev);
-	if (dlclose(p.library))
+	if (dlclose(p.loaded))
 		return 5;
 	if (!is_mapped())
 		return 6;
