@@ -123,8 +123,9 @@ nothing_left() {
 	done
 }
 
-# Each test in a directory of its own; its output, and the last commands that it
-# ran, only if it failed.
+# Each test in a directory and a shell of its own, so that what it exports or
+# limits ends with it; its output, and the last commands that it ran, only if it
+# failed.
 run_tests() {
 	local t n=0 bad=0 rc log=$work/.log
 	echo "TAP version 13"
@@ -137,7 +138,13 @@ run_tests() {
 		BASH_XTRACEFD=7
 		set -x
 		rc=0
-		"$t" >"$log" 2>&1 || rc=$?
+		(
+			rc=0
+			"$t" >"$log" 2>&1 || rc=$?
+			{ set +x; } 2>/dev/null
+			end_children 2>/dev/null
+			exit $rc
+		) || rc=$?
 		{ set +x; } 2>/dev/null
 		exec 7>&-
 		if [ "$rc" = 0 ]; then
@@ -150,7 +157,6 @@ run_tests() {
 			tail -n 12 "$work/.trace" | cut -c 1-200 | sed 's/^/# trace: /'
 			echo "not ok $n ${t#test_}"
 		fi
-		end_children 2>/dev/null
 		cd "$work" || exit 1
 		rm -rf "${work:?}/$t"
 	done
