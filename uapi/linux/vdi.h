@@ -184,8 +184,17 @@
 #define VDI_LIMIT_PIECES		4	/* pieces of one buffer area */
 #define VDI_LIMIT_HANDLES		5	/* handles of one user */
 
+/*
+ * Nodes: /dev/vdi-<n>, one for each device of a set that was created with
+ * %VDI_CREATE_F_NODES.  Who opens one is the engine on that device.
+ */
+#define VDI_NODE_PREFIX			"/dev/vdi-"
+#define VDI_NODE_NONE			(~0U)
+#define VDI_MAX_NODE_DEPTH		64
+
 /* Optional parts of the interface, in vdi_get_info.out_capabilities */
 #define VDI_CAP_EARLY_DEATH		0x1	/* death is seen before memory is torn down */
+#define VDI_CAP_NODES			0x2	/* %VDI_CREATE_F_NODES */
 
 /* Kinds of a record that EXCHANGE gives out */
 #define VDI_KIND_COMMAND		1
@@ -295,6 +304,9 @@ struct vdi_reason {
  * @sleeps: sleeps in EXCHANGE
  * @client_wait_ns: time that clients slept in EXCHANGE
  * @server_wait_ns: time that the server slept in EXCHANGE
+ * @first_node: number of the node of the first device, %VDI_NODE_NONE if the set
+ *	has no nodes; the other devices have those that follow
+ * @__reserved: 0
  */
 struct vdi_set_stat {
 	char name[VDI_NAME_SIZE];
@@ -327,6 +339,8 @@ struct vdi_set_stat {
 	__aligned_u64 sleeps;
 	__aligned_u64 client_wait_ns;
 	__aligned_u64 server_wait_ns;
+	__u32 first_node;
+	__u32 __reserved;
 };
 
 /**
@@ -366,7 +380,8 @@ struct vdi_get_info {
 };
 
 #define VDI_CREATE_F_GID	0x1	/* @gid is given */
-#define VDI_CREATE_F_ALL	VDI_CREATE_F_GID
+#define VDI_CREATE_F_NODES	0x2	/* make a node for each device */
+#define VDI_CREATE_F_ALL	(VDI_CREATE_F_GID | VDI_CREATE_F_NODES)
 
 /**
  * struct vdi_create - ioctl(VDI_IOC_CREATE)
@@ -381,21 +396,38 @@ struct vdi_get_info {
  * @ring_depth: commands that one device can hold; 0 for the default
  * @stall_limit_ms: abort the set if commands are delivered and none is
  *	completed for longer; 0 is never
+ * @node_block_size: with %VDI_CREATE_F_NODES the block size that the nodes
+ *	configure, 512..65536, a power of two; 0 for the default: 65536 for a
+ *	tape, else 512
+ * @node_transfer_size: likewise the largest transfer, a multiple of 64 KiB up to
+ *	64 MiB; 0 for the default of 256 KiB
+ * @node_depth: likewise how many buffers of that size each device has, at most
+ *	%VDI_MAX_NODE_DEPTH and the ring depth; 0 for the default of 4
+ * @__reserved: Must be 0
  *
  * Create and CreateEx (3.1): binds the handle as primary client.  The name
  * belongs to the user namespace of the opener of the file; (instance, name)
  * is unique there.
  *
+ * With %VDI_CREATE_F_NODES each device gets a character device of its own,
+ * %VDI_NODE_PREFIX and a number, with the owner, group and mode of the set.  Who
+ * opens one makes the kernel the server of the set; see uapi/vdi.rst.  The
+ * devices are then named like the set, those after the first with ".1", ".2" and
+ * so on appended.  The nodes go with the primary client's set handle.
+ *
  * Return: 0, or
  *
  * * -EPROTO: the handle is bound
  * * -EINVAL: malformed name, mode beyond 0777, invalid gid, ring depth beyond
- *   the limit, or a server's field of @config is not 0
+ *   the limit, or a server's field of @config is not 0; a @node_ field out of
+ *   its range, or given without nodes; a name that is too long for the devices
+ *   with nodes
  * * -ENXIO: malformed instance name
  * * -EOPNOTSUPP: a field of @config is invalid or not supported
  * * -EEXIST: the name is taken
- * * -EPERM: @gid is not a group of the caller
- * * -EDQUOT: the user has too many sets
+ * * -EPERM: @gid is not a group of the caller; or nodes outside of the initial
+ *   user namespace
+ * * -EDQUOT: the user has too many sets, or there are too many nodes
  */
 struct vdi_create {
 	__u32 size;
@@ -407,6 +439,10 @@ struct vdi_create {
 	__u32 gid;
 	__u32 ring_depth;
 	__u32 stall_limit_ms;
+	__u32 node_block_size;
+	__u32 node_transfer_size;
+	__u32 node_depth;
+	__u32 __reserved;
 };
 
 /**
@@ -422,6 +458,7 @@ struct vdi_create {
  * Return: 0, or
  *
  * * -EPROTO: the handle is bound, or the set has a server already
+ * * -EBUSY: the kernel is the set's server: a node of it was opened
  * * -EINVAL: malformed name
  * * -ENXIO: malformed instance name
  * * -ENOENT: no such set
