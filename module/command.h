@@ -16,6 +16,7 @@
  * @deadline_ns: when to give up
  * @spin_us: how long to spin first
  * @nonblock: do not wait
+ * @killable: no other signal ends the wait; for nodes
  * @counted: the call is in the statistics (protected by set->lock)
  * @asleep: counted among the sleepers of the handle (protected by set->lock)
  * @since: when it was
@@ -25,16 +26,17 @@ struct vdi_wait {
 	u64 deadline_ns;
 	unsigned int spin_us;
 	bool nonblock;
+	bool killable;
 	bool counted;
 	bool asleep;
 	u64 since;
 };
 
 /*
- * Sleep until @condition or an absolute deadline.  Interruptible, freezable,
- * and exclusive if asked: no stock macro is all of it.
+ * Sleep until @condition or an absolute deadline.  Freezable, interruptible or
+ * killable by @state, and exclusive if asked: no stock macro is all of it.
  */
-#define vdi_command_sleep(wq, deadline, exclusive, condition)		\
+#define vdi_command_sleep(wq, deadline, state, exclusive, condition)	\
 ({									\
 	u64 __deadline = (deadline);					\
 	bool __timed = __deadline < KTIME_MAX;				\
@@ -48,7 +50,7 @@ struct vdi_wait {
 					     current->timer_slack_ns);	\
 		hrtimer_sleeper_start_expires(&__t, HRTIMER_MODE_ABS);	\
 	}								\
-	__err = ___wait_event(wq, condition, VDI_TASK_STATE, exclusive, 0, \
+	__err = ___wait_event(wq, condition, state, exclusive, 0,	\
 		if (!READ_ONCE(__t.task)) {				\
 			__ret = -ETIMEDOUT;				\
 			break;						\

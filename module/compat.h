@@ -16,8 +16,9 @@
 #error "vdi needs Linux 6.1 or newer"
 #endif
 
-/* Sleep interruptibly and let the freezer pass (R28, R30) */
-#define VDI_TASK_STATE	(TASK_INTERRUPTIBLE | TASK_FREEZABLE)
+/* Sleep and let the freezer pass (R28, R30) */
+#define VDI_TASK_INTERRUPTIBLE	(TASK_INTERRUPTIBLE | TASK_FREEZABLE)
+#define VDI_TASK_KILLABLE	(TASK_KILLABLE | TASK_FREEZABLE)
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 static inline int vdi_call_mmap(struct file *file, struct vm_area_struct *vma)

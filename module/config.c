@@ -145,7 +145,7 @@ int vdi_ioc_get_config(struct vdi_call *call, void *p)
 		return -ETIMEDOUT;
 	if (ret == VDI_WAIT) {
 		int err = vdi_command_sleep(call->handle->wq, arg->deadline_ns,
-			0, (ret = vdi_config_check_get(set, call->role)) !=
+			VDI_TASK_INTERRUPTIBLE, 0, (ret = vdi_config_check_get(set, call->role)) !=
 			   VDI_WAIT || vdi_command_left(call));
 
 		if (ret == VDI_WAIT)

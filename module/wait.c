@@ -146,11 +146,12 @@ static void vdi_wait_wake_handle_locked(struct vdi_set *set,
 	}
 	/* The first in the queue may want more than another that has enough */
 	if (handle->mixed)
-		wake_up_interruptible_all(&handle->wq);
+		wake_up_all(&handle->wq);
 	else if (sync)
-		wake_up_interruptible_sync_poll(&handle->wq, VDI_POLL_MASK);
+		__wake_up_sync_key(&handle->wq, TASK_NORMAL,
+				   poll_to_key(VDI_POLL_MASK));
 	else
-		wake_up_interruptible_poll(&handle->wq, VDI_POLL_MASK);
+		wake_up_poll(&handle->wq, VDI_POLL_MASK);
 }
 
 static void vdi_wait_wake_side_locked(struct vdi_device *dev,
@@ -348,7 +349,7 @@ static void vdi_wait_wake_room_locked(struct vdi_device *dev)
 	struct vdi_handle *handle = dev->handle[VDI_SERVER];
 
 	if (handle && handle->polled)
-		wake_up_interruptible_poll(&handle->wq, EPOLLOUT | EPOLLWRNORM);
+		wake_up_poll(&handle->wq, EPOLLOUT | EPOLLWRNORM);
 }
 
 static void vdi_wait_tell_closed(struct vdi_set *set, struct vdi_handle *handle,
@@ -465,6 +466,8 @@ static int vdi_wait_status(const struct vdi_call *call, unsigned int min)
  */
 int vdi_command_wait(struct vdi_call *call, struct vdi_wait *wait)
 {
+	const unsigned int state = wait->killable ? VDI_TASK_KILLABLE :
+						    VDI_TASK_INTERRUPTIBLE;
 	struct vdi_handle *handle = call->handle;
 	struct vdi_set *set = call->set;
 	int status = 0, ret = 0;
@@ -486,7 +489,7 @@ int vdi_command_wait(struct vdi_call *call, struct vdi_wait *wait)
 		if (!wait->asleep)
 			return wait->nonblock ? -EAGAIN : -ETIMEDOUT;
 	}
-	ret = vdi_command_sleep(handle->wq, wait->deadline_ns, 1,
+	ret = vdi_command_sleep(handle->wq, wait->deadline_ns, state, 1,
 				(status = vdi_wait_status(call, wait->min)));
 
 	spin_lock(&set->lock);
