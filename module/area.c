@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The buffer area of a set: pieces of fixed size, each a shmem file of its own
- * that is populated when it is made.  Payload only: the kernel never reads it.
+ * that is populated when it is made.  Payload only: the kernel never looks at
+ * it, it copies it from and to the users of nodes.
  *
  * There is no fault handler, no vm_ops and no state in a mapping here: a
  * mapping is moved onto the shmem file and lives by its own reference.
@@ -14,6 +15,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
+#include <linux/uio.h>
 
 #include "area.h"
 #include "compat.h"
@@ -241,4 +243,134 @@ int vdi_area_mmap(const struct vdi_area *area, struct vm_area_struct *vma)
 	vma->vm_pgoff = 0;
 	vma_set_file(vma, area->pieces[i].file);
 	return vdi_call_mmap(area->pieces[i].file, vma);
+}
+
+static size_t vdi_area_page_from_iter(void *at, size_t n, void *iter)
+{
+	return copy_from_iter(at, n, iter);
+}
+
+static size_t vdi_area_page_to_iter(void *at, size_t n, void *iter)
+{
+	return copy_to_iter(at, n, iter);
+}
+
+static size_t vdi_area_page_from_kernel(void *at, size_t n, void *from)
+{
+	const u8 **p = from;
+
+	memcpy(at, *p, n);
+	*p += n;
+	return n;
+}
+
+static size_t vdi_area_page_to_kernel(void *at, size_t n, void *to)
+{
+	u8 **p = to;
+
+	memcpy(*p, at, n);
+	*p += n;
+	return n;
+}
+
+/* Page by page.  No page is held for longer: they may be swapped as any other */
+static size_t vdi_area_copy(const struct vdi_area *area, u64 offset, size_t len,
+			    size_t (*copy)(void *at, size_t n, void *arg),
+			    void *arg, bool dirty)
+{
+	/* Nodes live in the first piece: nobody grows the area */
+	struct address_space *mapping = area->pieces[0].file->f_mapping;
+	size_t done = 0;
+
+	while (done < len) {
+		size_t at = offset_in_page(offset + done);
+		size_t n = min_t(size_t, len - done, PAGE_SIZE - at), copied;
+		struct page *page;
+		void *kaddr;
+
+		page = shmem_read_mapping_page(mapping,
+					       (offset + done) >> PAGE_SHIFT);
+		if (IS_ERR(page))
+			break;
+		kaddr = kmap_local_page(page);
+		copied = copy(kaddr + at, n, arg);
+		kunmap_local(kaddr);
+		if (dirty && copied) {
+			flush_dcache_page(page);
+			set_page_dirty(page);
+		}
+		put_page(page);
+		done += copied;
+		if (copied < n)
+			break;
+	}
+	return done;
+}
+
+/**
+ * vdi_area_from_iter() - Copy from a user into a buffer
+ * @area: the area of a set with nodes
+ * @offset: where, in its first piece
+ * @len: how many bytes at most
+ * @from: the user's memory
+ *
+ * Context: sleeps, takes mmap_lock.
+ * Return: bytes copied; fewer than @len if memory is bad.
+ */
+size_t vdi_area_from_iter(const struct vdi_area *area, u64 offset, size_t len,
+			  struct iov_iter *from)
+{
+	return vdi_area_copy(area, offset, min(len, iov_iter_count(from)),
+			     vdi_area_page_from_iter, from, true);
+}
+
+/**
+ * vdi_area_to_iter() - Copy from a buffer to a user
+ * @area: the area of a set with nodes
+ * @offset: from where, in its first piece
+ * @len: how many bytes at most
+ * @to: the user's memory
+ *
+ * Context: sleeps, takes mmap_lock.
+ * Return: bytes copied; fewer than @len if memory is bad.
+ */
+size_t vdi_area_to_iter(const struct vdi_area *area, u64 offset, size_t len,
+			struct iov_iter *to)
+{
+	return vdi_area_copy(area, offset, min(len, iov_iter_count(to)),
+			     vdi_area_page_to_iter, to, false);
+}
+
+/**
+ * vdi_area_from_kernel() - Copy into a buffer
+ * @area: the area of a set with nodes
+ * @offset: where, in its first piece
+ * @from: the bytes
+ * @len: how many
+ *
+ * Context: sleeps.
+ * Return: 0 or -EIO.
+ */
+int vdi_area_from_kernel(const struct vdi_area *area, u64 offset,
+			 const void *from, size_t len)
+{
+	return vdi_area_copy(area, offset, len, vdi_area_page_from_kernel,
+			     &from, true) == len ? 0 : -EIO;
+}
+
+/**
+ * vdi_area_to_kernel() - Copy out of a buffer
+ * @area: the area of a set with nodes
+ * @offset: from where, in its first piece
+ * @to: filled in
+ * @len: how many bytes
+ *
+ * Context: sleeps.
+ * Return: 0 or -EIO.
+ */
+int vdi_area_to_kernel(const struct vdi_area *area, u64 offset, void *to,
+		       size_t len)
+{
+	return vdi_area_copy(area, offset, len, vdi_area_page_to_kernel, &to,
+			     false) == len ? 0 : -EIO;
 }

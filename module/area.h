@@ -7,6 +7,7 @@
 #include <linux/vdi.h>
 
 struct file;
+struct iov_iter;
 struct vdi_set;
 struct vdi_user;
 struct vm_area_struct;
@@ -49,5 +50,14 @@ bool vdi_area_contains(const struct vdi_area *area, u64 offset, u64 len,
 unsigned int vdi_area_pieces(const struct vdi_area *area,
 			     struct vdi_piece *pieces, unsigned int max);
 int vdi_area_mmap(const struct vdi_area *area, struct vm_area_struct *vma);
+
+size_t vdi_area_from_iter(const struct vdi_area *area, u64 offset, size_t len,
+			  struct iov_iter *from);
+size_t vdi_area_to_iter(const struct vdi_area *area, u64 offset, size_t len,
+			struct iov_iter *to);
+int vdi_area_from_kernel(const struct vdi_area *area, u64 offset,
+			 const void *from, size_t len);
+int vdi_area_to_kernel(const struct vdi_area *area, u64 offset, void *to,
+		       size_t len);
 
 #endif /* VDI_AREA_H */

@@ -71,6 +71,14 @@ static inline struct file *vdi_shmem_file(const char *name, loff_t size)
 #endif
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define vdi_splice_read		copy_splice_read
+#define vdi_node_const		const
+#else
+#define vdi_splice_read		generic_file_splice_read
+#define vdi_node_const
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #define VDI_FOPS_NO_LLSEEK
 #else
 #define VDI_FOPS_NO_LLSEEK	.llseek = no_llseek,

@@ -42,6 +42,28 @@ static bool vdi_config_features_valid(u32 features)
 	       features == VDI_FEAT_LIKE_DISK;
 }
 
+/* What the nodes are to configure, when one is opened */
+static bool vdi_config_nodes_valid(const struct vdi_create *arg)
+{
+	u32 most = arg->ring_depth ?: vdi_main_ring_depth();
+
+	if (!(arg->flags & VDI_CREATE_F_NODES))
+		return !arg->node_block_size && !arg->node_transfer_size &&
+		       !arg->node_depth;
+	if (arg->node_block_size &&
+	    (!is_power_of_2(arg->node_block_size) ||
+	     arg->node_block_size < VDI_MIN_BLOCK_SIZE ||
+	     arg->node_block_size > VDI_MAX_BLOCK_SIZE))
+		return false;
+	/* ".63" is the longest that is appended to it */
+	if (arg->config.device_count > 1 &&
+	    strlen(arg->name) + 3 >= VDI_NAME_SIZE)
+		return false;
+	return arg->node_transfer_size % VDI_TRANSFER_STEP == 0 &&
+	       arg->node_transfer_size <= VDI_MAX_TRANSFER &&
+	       arg->node_depth <= VDI_MAX_NODE_DEPTH && arg->node_depth <= most;
+}
+
 /**
  * vdi_config_check_create() - Are the arguments of CREATE in order?
  * @arg: the arguments
@@ -60,8 +82,10 @@ int vdi_config_check_create(const struct vdi_create *arg)
 		return -EINVAL;
 	if (!(arg->flags & VDI_CREATE_F_GID) && arg->gid)
 		return -EINVAL;
-	if (c->block_size || c->max_io_depth || c->max_transfer_size ||
-	    c->buffer_area_size)
+	if (!vdi_config_nodes_valid(arg))
+		return -EINVAL;
+	if (arg->__reserved || c->block_size || c->max_io_depth ||
+	    c->max_transfer_size || c->buffer_area_size)
 		return -EINVAL;
 
 	if (!c->device_count || c->device_count > VDI_MAX_DEVICES)
@@ -209,6 +233,35 @@ static int vdi_config_check_begin(const struct vdi_set *set,
 }
 
 /**
+ * vdi_config_begin_locked() - BeginConfiguration (4.3)
+ * @set: the set
+ * @arg: what the server has decided; defaults are filled in
+ *
+ * Context: set->lock held.
+ * Return: 0 or -errno as documented at the ioctl.
+ */
+int vdi_config_begin_locked(struct vdi_set *set, struct vdi_begin_config *arg)
+{
+	struct vdi_config *c = &set->config;
+	int ret;
+
+	lockdep_assert_held(&set->lock);
+	ret = vdi_state_server_peek(set, VDI_SERVER_BEGIN_CONFIG) ?:
+	      vdi_config_check_begin(set, arg) ?:
+	      vdi_state_server(set, VDI_SERVER_BEGIN_CONFIG);
+	if (ret)
+		return ret;
+	c->features = arg->features;
+	c->block_size = arg->block_size;
+	c->alignment = arg->alignment;
+	c->max_transfer_size = arg->max_transfer_size;
+	c->max_io_depth = 4;
+	c->buffer_area_size = min_t(u64, U32_MAX, 4ULL * c->max_transfer_size *
+						  c->device_count);
+	return 0;
+}
+
+/**
  * vdi_ioc_begin_config() - ioctl(VDI_IOC_BEGIN_CONFIG)
  * @call: the call
  * @p: struct vdi_begin_config
@@ -219,28 +272,12 @@ int vdi_ioc_begin_config(struct vdi_call *call, void *p)
 {
 	struct vdi_begin_config *arg = p;
 	struct vdi_set *set = call->set;
-	struct vdi_config *c;
 	int ret;
 
 	if (!vdi_ctl_is_server(call))
 		return vdi_state_server_unbound(VDI_SERVER_BEGIN_CONFIG);
 	spin_lock(&set->lock);
-	ret = vdi_state_server_peek(set, VDI_SERVER_BEGIN_CONFIG);
-	if (!ret)
-		ret = vdi_config_check_begin(set, arg);
-	if (!ret)
-		ret = vdi_state_server(set, VDI_SERVER_BEGIN_CONFIG);
-	if (!ret) {
-		c = &set->config;
-		c->features = arg->features;
-		c->block_size = arg->block_size;
-		c->alignment = arg->alignment;
-		c->max_transfer_size = arg->max_transfer_size;
-		c->max_io_depth = 4;
-		c->buffer_area_size =
-			min_t(u64, U32_MAX, 4ULL * c->max_transfer_size *
-						    c->device_count);
-	}
+	ret = vdi_config_begin_locked(set, arg);
 	spin_unlock(&set->lock);
 	return ret;
 }
@@ -256,29 +293,25 @@ static int vdi_config_peek(struct vdi_set *set, enum vdi_server_op op)
 }
 
 /**
- * vdi_ioc_end_config() - ioctl(VDI_IOC_END_CONFIG)
- * @call: the call
- * @p: struct vdi_end_config
+ * vdi_config_end() - EndConfiguration (4.5): make the area and the rings
+ * @set: the set
+ * @size: bytes of the area
+ * @out_size: set to what it became
  *
- * Return: 0 or -errno as documented there.
+ * Context: set->config_lock held; sleeps.
+ * Return: 0 or -errno as documented at the ioctl.
  */
-int vdi_ioc_end_config(struct vdi_call *call, void *p)
+int vdi_config_end(struct vdi_set *set, u64 size, u64 *out_size)
 {
-	struct vdi_end_config *arg = p;
-	struct vdi_set *set = call->set;
 	struct vdi_area_piece piece = {};
 	struct vdi_slot *slots;
 	u32 limit = VDI_LIMIT_NONE;
 	int ret;
 
-	if (!vdi_ctl_is_server(call))
-		return vdi_state_server_unbound(VDI_SERVER_END_CONFIG);
-	if (mutex_lock_killable(&set->config_lock))
-		return -EINTR;
 	ret = vdi_config_peek(set, VDI_SERVER_END_CONFIG);
 	if (ret)
-		goto unlock;
-	ret = vdi_area_piece_create(set, arg->area_size, &piece, &limit);
+		return ret;
+	ret = vdi_area_piece_create(set, size, &piece, &limit);
 	if (ret)
 		goto note;
 	slots = vdi_device_rings_create(set);
@@ -293,13 +326,12 @@ int vdi_ioc_end_config(struct vdi_call *call, void *p)
 	if (!ret) {
 		vdi_area_publish_locked(set, &piece);
 		vdi_device_rings_publish_locked(set, slots);
-		arg->out_offset = 0;
-		arg->out_size = piece.size;
+		*out_size = piece.size;
 		vdi_set_wake_all_locked(set);
 	}
 	spin_unlock(&set->lock);
 	if (!ret)
-		goto unlock;
+		return 0;
 
 	kvfree(slots);
 err_destroy_piece:
@@ -307,7 +339,29 @@ err_destroy_piece:
 note:
 	if (ret == -EDQUOT)
 		vdi_set_note_limit(set, limit);
-unlock:
+	return ret;
+}
+
+/**
+ * vdi_ioc_end_config() - ioctl(VDI_IOC_END_CONFIG)
+ * @call: the call
+ * @p: struct vdi_end_config
+ *
+ * Return: 0 or -errno as documented there.
+ */
+int vdi_ioc_end_config(struct vdi_call *call, void *p)
+{
+	struct vdi_end_config *arg = p;
+	struct vdi_set *set = call->set;
+	int ret;
+
+	if (!vdi_ctl_is_server(call))
+		return vdi_state_server_unbound(VDI_SERVER_END_CONFIG);
+	if (mutex_lock_killable(&set->config_lock))
+		return -EINTR;
+	ret = vdi_config_end(set, arg->area_size, &arg->out_size);
+	if (!ret)
+		arg->out_offset = 0;
 	mutex_unlock(&set->config_lock);
 	return ret;
 }

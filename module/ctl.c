@@ -52,11 +52,18 @@ struct vdi_ioctl {
 	u16 out;
 };
 
-#define VDI_OP(name, handler, type, last, flag_mask, reserved_at, out_at)  \
+/* What vdi_set_stat was at first: it is the last field wherever it is */
+#define VDI_SET_STAT_SIZE	offsetofend(struct vdi_set_stat, server_wait_ns)
+
+#define VDI_OP(name, handler, type, last, flags, reserved_at, out_at)	  \
+	VDI_OP_MIN(name, handler, type, offsetofend(struct type, last),	  \
+		   flags, reserved_at, out_at)
+
+#define VDI_OP_MIN(name, handler, type, min, flag_mask, reserved_at, out_at) \
 	[_IOC_NR(VDI_IOC_##name)] = {					  \
 		.fn = handler,						  \
 		.size = sizeof(struct type),				  \
-		.min_size = offsetofend(struct type, last),		  \
+		.min_size = min,					  \
 		.flags = flag_mask,					  \
 		.reserved = reserved_at,				  \
 		.out = out_at,						  \
@@ -69,8 +76,9 @@ struct vdi_ioctl {
  */
 u64 vdi_ctl_capabilities(void)
 {
-	return vdi_owner_supported() && vdi_main_early_death() ?
-		       VDI_CAP_EARLY_DEATH : 0;
+	return VDI_CAP_NODES |
+	       (vdi_owner_supported() && vdi_main_early_death() ?
+			VDI_CAP_EARLY_DEATH : 0);
 }
 
 static int vdi_ioc_open_device(struct vdi_call *call, void *p)
@@ -210,7 +218,7 @@ static int vdi_ioc_list(struct vdi_call *call, void *p)
 
 	if (call->set)
 		return -EPROTO;
-	if (arg->entry_size < sizeof(*stat) || arg->entry_size > PAGE_SIZE ||
+	if (arg->entry_size < VDI_SET_STAT_SIZE || arg->entry_size > PAGE_SIZE ||
 	    arg->entry_size % 8)
 		return -EINVAL;
 	stat = kmalloc(sizeof(*stat), GFP_KERNEL_ACCOUNT);
@@ -331,8 +339,9 @@ static const struct vdi_ioctl vdi_set_ioctls[] = {
 	VDI_OP(OPEN_DEVICE, vdi_ioc_open_device, vdi_open_device, out_index,
 	       VDI_OPEN_DEVICE_F_ALL, 0,
 	       offsetof(struct vdi_open_device, out_fd)),
-	VDI_OP(STATUS, vdi_ioc_status, vdi_status, out_stat, 0, 0,
-	       offsetof(struct vdi_status, out_role)),
+	VDI_OP_MIN(STATUS, vdi_ioc_status, vdi_status,
+		   offsetof(struct vdi_status, out_stat) + VDI_SET_STAT_SIZE,
+		   0, 0, offsetof(struct vdi_status, out_role)),
 	VDI_OP(SET_HINT, vdi_ioc_set_hint, vdi_set_hint, bytes, 0, 0, 0),
 	VDI_OP(EXCHANGE, vdi_ioc_exchange, vdi_exchange, __reserved, 0,
 	       offsetof(struct vdi_exchange, __reserved),
@@ -343,8 +352,9 @@ static const struct vdi_ioctl vdi_set_ioctls[] = {
 	VDI_OP(ADOPT, vdi_ioc_adopt, vdi_adopt, flags, 0, 0, 0),
 	VDI_OP(LIST, vdi_ioc_list, vdi_list, out_more, 0, 0,
 	       offsetof(struct vdi_list, out_sets)),
-	VDI_OP(STAT_NAME, vdi_ioc_stat_name, vdi_stat_name, out_stat, 0, 0,
-	       offsetof(struct vdi_stat_name, out_stat)),
+	VDI_OP_MIN(STAT_NAME, vdi_ioc_stat_name, vdi_stat_name,
+		   offsetof(struct vdi_stat_name, out_stat) + VDI_SET_STAT_SIZE,
+		   0, 0, offsetof(struct vdi_stat_name, out_stat)),
 	VDI_OP(ABORT_NAME, vdi_ioc_abort_name, vdi_abort_name, text, 0,
 	       offsetof(struct vdi_abort_name, __reserved), 0),
 };
@@ -353,8 +363,9 @@ static const struct vdi_ioctl vdi_device_ioctls[] = {
 	VDI_OP(GET_CONFIG, vdi_ioc_get_config, vdi_get_config, __reserved, 0,
 	       offsetof(struct vdi_get_config, __reserved),
 	       offsetof(struct vdi_get_config, out_pieces)),
-	VDI_OP(STATUS, vdi_ioc_status, vdi_status, out_stat, 0, 0,
-	       offsetof(struct vdi_status, out_role)),
+	VDI_OP_MIN(STATUS, vdi_ioc_status, vdi_status,
+		   offsetof(struct vdi_status, out_stat) + VDI_SET_STAT_SIZE,
+		   0, 0, offsetof(struct vdi_status, out_role)),
 	VDI_OP(EXCHANGE, vdi_ioc_exchange, vdi_exchange, __reserved, 0,
 	       offsetof(struct vdi_exchange, __reserved),
 	       offsetof(struct vdi_exchange, out_accepted)),

@@ -37,6 +37,7 @@ void vdi_device_init(struct vdi_set *set, unsigned int index)
 	if (!index) {
 		strscpy(dev->name, set->name, sizeof(dev->name));
 		dev->named = true;
+		set->nr_named = 1;
 	}
 }
 
@@ -96,9 +97,7 @@ static struct vdi_handle *vdi_device_find_claim(struct vdi_set *set,
 
 static bool vdi_device_all_named(const struct vdi_set *set)
 {
-	/* Device 0 has its name from the start, the others by the server's open */
-	return set->nr_open[VDI_SERVER] + !set->devices[0].open[VDI_SERVER] ==
-	       set->config.device_count;
+	return set->nr_named == set->config.device_count;
 }
 
 /* A device handle and its set handle may now exchange with the device */
@@ -168,6 +167,7 @@ static int vdi_device_open_server_locked(struct vdi_set *set,
 			return -EINVAL;
 		strscpy(dev->name, handle->name, sizeof(dev->name));
 		dev->named = true;
+		set->nr_named++;
 	}
 	vdi_device_attach_locked(dev, handle, VDI_SERVER);
 	vdi_device_named_locked(dev);
@@ -242,6 +242,55 @@ int vdi_device_open(struct vdi_call *call, struct vdi_handle *handle,
 	*index = handle->devices ? __ffs64(handle->devices) :
 				   VDI_DEVICE_UNKNOWN;
 unlock:
+	spin_unlock(&set->lock);
+	return ret;
+}
+
+/**
+ * vdi_device_name_all_locked() - Name the devices of a set with nodes
+ * @set: the set, being configured by the kernel; all names fit
+ *
+ * Context: set->lock held.
+ */
+void vdi_device_name_all_locked(struct vdi_set *set)
+{
+	struct vdi_device *dev;
+
+	lockdep_assert_held(&set->lock);
+	vdi_set_for_each_device(set, dev) {
+		if (dev->named)
+			continue;
+		snprintf(dev->name, sizeof(dev->name), "%s.%u", set->name,
+			 dev->index);
+		dev->named = true;
+		set->nr_named++;
+	}
+}
+
+/**
+ * vdi_device_open_node() - OpenDevice (4.8) by the kernel, for a node
+ * @set: the set, configured by the kernel
+ * @index: which device
+ * @handle: new device handle, bound
+ *
+ * Return: 0, -EPROTO, -EBUSY or -ECANCELED.
+ */
+int vdi_device_open_node(struct vdi_set *set, unsigned int index,
+			 struct vdi_handle *handle)
+{
+	struct vdi_device *dev = &set->devices[index];
+	int ret;
+
+	spin_lock(&set->lock);
+	ret = vdi_state_server(set, VDI_SERVER_OPEN_DEVICE);
+	if (!ret && dev->open[VDI_SERVER])
+		ret = -EBUSY;
+	if (!ret) {
+		strscpy(handle->name, dev->name, sizeof(handle->name));
+		list_add_tail(&handle->set_node, &set->handles);
+		vdi_device_attach_locked(dev, handle, VDI_SERVER);
+		vdi_state_devices_changed(set);
+	}
 	spin_unlock(&set->lock);
 	return ret;
 }

@@ -119,6 +119,9 @@ void vdi_device_rings_publish_locked(struct vdi_set *set,
 				     struct vdi_slot *slots);
 int vdi_device_open(struct vdi_call *call, struct vdi_handle *handle,
 		    u32 *index);
+void vdi_device_name_all_locked(struct vdi_set *set);
+int vdi_device_open_node(struct vdi_set *set, unsigned int index,
+			 struct vdi_handle *handle);
 int vdi_device_close(struct vdi_handle *handle, struct vdi_set *set);
 void vdi_device_settle_locked(struct vdi_device *dev);
 void vdi_device_status(struct vdi_handle *handle, struct vdi_set *set,

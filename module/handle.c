@@ -22,6 +22,7 @@
 #include "handle.h"
 #include "main.h"
 #include "name.h"
+#include "node.h"
 #include "owner.h"
 #include "quota.h"
 #include "set.h"
@@ -160,6 +161,8 @@ static int vdi_handle_admit_locked(struct vdi_set *set,
 	switch (who->role) {
 	case VDI_ROLE_SERVER:
 		ret = vdi_state_server(set, VDI_SERVER_OPEN);
+		if (ret == -EPROTO && set->nodes && set->nodes->server)
+			ret = -EBUSY;
 		if (!ret)
 			vdi_who_copy(&set->party[VDI_SERVER], who);
 		return ret;
@@ -171,19 +174,22 @@ static int vdi_handle_admit_locked(struct vdi_set *set,
 	}
 }
 
+/* @mm and @files: the owner's, NULL for a handle that is the kernel's own */
 static void vdi_handle_attach(struct vdi_handle *handle, struct vdi_set *set,
-			      const struct vdi_who *who)
+			      const struct vdi_who *who, struct mm_struct *mm,
+			      void *files)
 {
 	vdi_set_get(set);
-	mmgrab(current->mm);
+	if (mm)
+		mmgrab(mm);
 	spin_lock(&handle->lock);
 	handle->who = *who;
 	handle->bindings++;
 	handle->role = who->role;
 	handle->draining = false;
 	handle->owner_gone = false;
-	handle->mm = current->mm;
-	handle->files = current->files;
+	handle->mm = mm;
+	handle->files = files;
 	WRITE_ONCE(handle->set, set);
 	spin_unlock(&handle->lock);
 }
@@ -215,7 +221,7 @@ int vdi_handle_bind(struct vdi_handle *handle, struct vdi_set *set, u32 role)
 		vdi_owner_detach(handle);
 		return ret;
 	}
-	vdi_handle_attach(handle, set, &who);
+	vdi_handle_attach(handle, set, &who, current->mm, current->files);
 	return 0;
 }
 
@@ -239,8 +245,42 @@ int vdi_handle_bind_device(struct vdi_handle *handle, struct vdi_set *set,
 	if (ret)
 		return ret;
 	vdi_who_current(&who, role);
-	vdi_handle_attach(handle, set, &who);
+	vdi_handle_attach(handle, set, &who, current->mm, current->files);
 	return 0;
+}
+
+/**
+ * vdi_handle_bind_kernel() - Bind a new device handle that has no owner
+ * @handle: the handle, which nobody else knows
+ * @set: the set
+ *
+ * For a node: nobody's death counts but by what node.c makes of it.  The handle
+ * joins those of the set in vdi_device_open_node().
+ */
+void vdi_handle_bind_kernel(struct vdi_handle *handle, struct vdi_set *set)
+{
+	struct vdi_who who;
+
+	vdi_who_current(&who, VDI_ROLE_SERVER);
+	vdi_handle_attach(handle, set, &who, NULL, NULL);
+}
+
+/**
+ * vdi_handle_set_who() - The current process uses a handle of the kernel's now
+ * @handle: the handle
+ */
+void vdi_handle_set_who(struct vdi_handle *handle)
+{
+	struct vdi_who who, old;
+
+	vdi_who_current(&who, VDI_ROLE_SERVER);
+	spin_lock(&handle->set->lock);
+	spin_lock(&handle->lock);
+	old = handle->who;
+	handle->who = who;
+	spin_unlock(&handle->lock);
+	spin_unlock(&handle->set->lock);
+	vdi_who_put(&old);
 }
 
 /* What leaving a set gives back, outside the locks */
@@ -308,9 +348,29 @@ static void vdi_handle_leave_locked(struct vdi_handle *handle,
 static void vdi_handle_left(struct vdi_handle *handle, struct vdi_leave *leave)
 {
 	vdi_owner_detach(handle);
+	/* The nodes go with the primary client */
+	if (leave->who.role == VDI_ROLE_CLIENT && !handle->is_device)
+		vdi_node_remove_all(leave->set);
 	vdi_who_put(&leave->who);
-	mmdrop(leave->mm);
+	if (leave->mm)
+		mmdrop(leave->mm);
 	vdi_set_put(leave->set);
+}
+
+/**
+ * vdi_handle_unbind_kernel() - Undo vdi_handle_bind_kernel(), free the handle
+ * @handle: the handle
+ */
+void vdi_handle_unbind_kernel(struct vdi_handle *handle)
+{
+	struct vdi_set *set = handle->set;
+	struct vdi_leave leave;
+
+	spin_lock(&set->lock);
+	vdi_handle_leave_locked(handle, set, &leave);
+	spin_unlock(&set->lock);
+	vdi_handle_left(handle, &leave);
+	vdi_handle_destroy(handle);
 }
 
 /*

@@ -44,6 +44,9 @@ struct vdi_set *vdi_handle_get_set(struct vdi_handle *handle, bool *mine);
 int vdi_handle_bind(struct vdi_handle *handle, struct vdi_set *set, u32 role);
 int vdi_handle_bind_device(struct vdi_handle *handle, struct vdi_set *set,
 			   u32 role);
+void vdi_handle_bind_kernel(struct vdi_handle *handle, struct vdi_set *set);
+void vdi_handle_set_who(struct vdi_handle *handle);
+void vdi_handle_unbind_kernel(struct vdi_handle *handle);
 void vdi_handle_check_owner(struct vdi_handle *handle);
 int vdi_handle_adopt(struct vdi_call *call);
 int vdi_handle_close(struct vdi_call *call);

@@ -14,6 +14,7 @@
 #include "ctl.h"
 #include "main.h"
 #include "name.h"
+#include "node.h"
 #include "owner.h"
 #include "quota.h"
 
@@ -35,6 +36,10 @@ MODULE_PARM_DESC(max_sets, "sets of one user");
 static uint max_handles = 1024;
 module_param(max_handles, uint, 0644);
 MODULE_PARM_DESC(max_handles, "open files of one user");
+
+static uint max_nodes = 1024;
+module_param(max_nodes, uint, 0644);
+MODULE_PARM_DESC(max_nodes, "nodes of all users");
 
 static uint max_ring_depth = 256;
 module_param(max_ring_depth, uint, 0644);
@@ -117,6 +122,16 @@ unsigned int vdi_main_max_handles(void)
 }
 
 /**
+ * vdi_main_max_nodes() - Limit
+ *
+ * Return: nodes of all users.
+ */
+unsigned int vdi_main_max_nodes(void)
+{
+	return READ_ONCE(max_nodes);
+}
+
+/**
  * vdi_main_max_ring_depth() - Limit
  *
  * Return: slots that CREATE may ask for, at most 4096.
@@ -162,6 +177,7 @@ static int counters_show(struct seq_file *m, void *unused)
 		[VDI_COUNT_SETS]		= "sets",
 		[VDI_COUNT_HANDLES]		= "handles",
 		[VDI_COUNT_OWNERS]		= "owners",
+		[VDI_COUNT_NODES]		= "nodes",
 		[VDI_COUNT_TOTAL_SETS]		= "total_sets",
 		[VDI_COUNT_TOTAL_ABORTS]	= "total_aborts",
 	};
@@ -192,12 +208,17 @@ static int __init vdi_init(void)
 
 	vdi_misc.name = devname;
 	vdi_misc.mode = mode & 0666;
+	ret = vdi_node_init();
+	if (ret)
+		return ret;
 	debugfs_dir = debugfs_create_dir("vdi", NULL);
 	debugfs_create_file("counters", 0400, debugfs_dir, NULL,
 			    &counters_fops);
 	ret = misc_register(&vdi_misc);
-	if (ret)
+	if (ret) {
 		debugfs_remove(debugfs_dir);
+		vdi_node_exit();
+	}
 	return ret;
 }
 module_init(vdi_init);
@@ -205,6 +226,7 @@ module_init(vdi_init);
 static void __exit vdi_exit(void)
 {
 	misc_deregister(&vdi_misc);
+	vdi_node_exit();
 	debugfs_remove(debugfs_dir);
 	/* No file is open, so no set is left; notifiers are freed later */
 	WARN_ON(vdi_name_count());

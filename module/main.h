@@ -13,6 +13,7 @@
  * @VDI_COUNT_SETS: sets in memory
  * @VDI_COUNT_HANDLES: open files
  * @VDI_COUNT_OWNERS: processes that are watched for their death
+ * @VDI_COUNT_NODES: nodes in memory
  * @VDI_COUNT_TOTAL_SETS: sets created since the module was loaded
  * @VDI_COUNT_TOTAL_ABORTS: sets aborted since
  * @VDI_COUNTERS: number of counters
@@ -21,6 +22,7 @@ enum vdi_counter {
 	VDI_COUNT_SETS,
 	VDI_COUNT_HANDLES,
 	VDI_COUNT_OWNERS,
+	VDI_COUNT_NODES,
 	VDI_COUNT_TOTAL_SETS,
 	VDI_COUNT_TOTAL_ABORTS,
 	VDI_COUNTERS,
@@ -41,6 +43,7 @@ u64 vdi_main_max_user_bytes(void);
 u64 vdi_main_max_total_bytes(void);
 unsigned int vdi_main_max_sets(void);
 unsigned int vdi_main_max_handles(void);
+unsigned int vdi_main_max_nodes(void);
 unsigned int vdi_main_max_ring_depth(void);
 unsigned int vdi_main_ring_depth(void);
 unsigned int vdi_main_max_spin_us(void);

@@ -19,6 +19,7 @@
 #include "handle.h"
 #include "main.h"
 #include "name.h"
+#include "node.h"
 #include "quota.h"
 #include "set.h"
 #include "state.h"
@@ -213,6 +214,7 @@ static void vdi_set_destroy(struct kref *kref)
 				     set->ring_depth - dev->free.count);
 	kvfree(set->devices[0].slots);
 	vdi_area_destroy(&set->area);
+	kfree(set->nodes);
 	vdi_quota_uncharge(set->user, VDI_QUOTA_SETS, 1);
 	for (side = 0; side < VDI_SIDES; side++)
 		vdi_who_put(&set->party[side]);
@@ -362,6 +364,8 @@ void vdi_set_stat(struct vdi_set *set, struct vdi_set_stat *stat)
 	stat->sleeps = set->stats.sleeps;
 	stat->client_wait_ns = set->stats.wait_ns[VDI_CLIENT];
 	stat->server_wait_ns = set->stats.wait_ns[VDI_SERVER];
+	stat->first_node = set->nodes && set->nodes->live ? set->nodes->first :
+							    VDI_NODE_NONE;
 	spin_unlock(&set->lock);
 }
 
@@ -394,8 +398,13 @@ int vdi_ioc_create(struct vdi_call *call, void *p)
 		ret = PTR_ERR(set);
 		goto unlock;
 	}
-	ret = vdi_handle_bind(handle, set, VDI_ROLE_CLIENT);
-	if (!ret) {
+	ret = arg->flags & VDI_CREATE_F_NODES ? vdi_node_create_all(set, arg) :
+						0;
+	if (!ret)
+		ret = vdi_handle_bind(handle, set, VDI_ROLE_CLIENT);
+	if (ret) {
+		vdi_node_remove_all(set);
+	} else {
 		vdi_name_publish(set);
 		vdi_handle_check_owner(handle);
 	}

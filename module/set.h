@@ -39,6 +39,7 @@ struct file;
 struct mm_struct;
 struct pid;
 struct user_namespace;
+struct vdi_node_set;
 struct vdi_owner;
 struct vdi_user;
 
@@ -127,6 +128,7 @@ struct vdi_stats {
  * @claims: client device handles that wait for the server's name (protected
  *	by @lock)
  * @nr_claims: how many (protected by @lock)
+ * @nr_named: devices that the server has named (protected by @lock)
  * @nr_open: devices open, by side; for the client without claims (protected by
  *	@lock)
  * @ready: devices that have records for a side, a bit each (protected by
@@ -139,6 +141,8 @@ struct vdi_stats {
  * @hint_bytes: what the server expects to move (protected by @lock)
  * @limit: VDI_LIMIT_* of the last EDQUOT (protected by @lock)
  * @stats: counters (protected by @lock)
+ * @nodes: what a set with nodes has besides, else NULL (invariant once the set
+ *	is published)
  * @area: the buffer area
  * @devices: the virtual devices, config.device_count of them
  */
@@ -170,6 +174,7 @@ struct vdi_set {
 	struct list_head handles;
 	struct list_head claims;
 	unsigned int nr_claims;
+	unsigned int nr_named;
 	unsigned int nr_open[VDI_SIDES];
 	u64 ready[VDI_SIDES];
 	u64 closed;
@@ -181,6 +186,7 @@ struct vdi_set {
 	u32 limit;
 	struct vdi_stats stats;
 
+	struct vdi_node_set *nodes;
 	struct vdi_area area;
 	struct vdi_device devices[];
 };

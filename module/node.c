@@ -1,0 +1,770 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nodes as devices and files: made with their set and gone with its client,
+ * opened by whoever is to be the engine.  What a close means is in node_end.c.
+ *
+ * A node is bound to the set from its first open on, by a device handle that is
+ * the kernel's own.  It stays bound until its device is closed or the client has
+ * gone, and nobody uses it any more: vdi_node_settle().
+ */
+#include <linux/bitmap.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/err.h>
+#include <linux/mtio.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/user_namespace.h>
+
+#include "area.h"
+#include "command.h"
+#include "compat.h"
+#include "config.h"
+#include "device.h"
+#include "main.h"
+#include "node.h"
+#include "state.h"
+
+#define VDI_NODE_TRANSFER	(256 * 1024)
+#define VDI_NODE_DEPTH		4
+
+static DEFINE_SPINLOCK(nodes_lock);
+static DECLARE_BITMAP(node_minors, VDI_NODE_MINORS);
+static unsigned int nr_nodes;
+static unsigned int next_minor;
+static dev_t first_devt;
+static DECLARE_WAIT_QUEUE_HEAD(node_freed);
+
+static struct class vdi_node_class = {
+	.name = "vdi",
+};
+
+static struct vdi_node *vdi_node_of(const struct device *dev)
+{
+	return container_of(dev, struct vdi_node, dev);
+}
+
+static struct vdi_set *vdi_node_get_set(struct vdi_node *node)
+{
+	struct vdi_set *set;
+
+	spin_lock(&nodes_lock);
+	set = node->set;
+	if (set)
+		vdi_set_get(set);
+	spin_unlock(&nodes_lock);
+	return set;
+}
+
+static ssize_t vdi_node_show(struct device *dev, char *buf, size_t at)
+{
+	struct vdi_set *set = vdi_node_get_set(vdi_node_of(dev));
+	ssize_t ret;
+
+	if (!set)
+		return -ENODEV;
+	ret = sysfs_emit(buf, "%s\n", (char *)set + at);
+	vdi_set_put(set);
+	return ret;
+}
+
+static ssize_t set_show(struct device *dev, struct device_attribute *attr,
+			char *buf)
+{
+	return vdi_node_show(dev, buf, offsetof(struct vdi_set, name));
+}
+static DEVICE_ATTR_RO(set);
+
+static ssize_t instance_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	return vdi_node_show(dev, buf, offsetof(struct vdi_set, instance));
+}
+static DEVICE_ATTR_RO(instance);
+
+static ssize_t index_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	return sysfs_emit(buf, "%u\n", vdi_node_of(dev)->index);
+}
+static DEVICE_ATTR_RO(index);
+
+static struct attribute *vdi_node_attrs[] = {
+	&dev_attr_set.attr,
+	&dev_attr_instance.attr,
+	&dev_attr_index.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(vdi_node);
+
+static char *vdi_node_devnode(vdi_node_const struct device *dev, umode_t *mode,
+			      kuid_t *uid, kgid_t *gid)
+{
+	const struct vdi_node *node = vdi_node_of(dev);
+
+	/* All three are NULL when the name alone is asked for */
+	if (mode)
+		*mode = node->mode;
+	if (uid)
+		*uid = node->uid;
+	if (gid)
+		*gid = node->gid;
+	return NULL;
+}
+
+/* A name that is safe as a part of a path, and no other name becomes it */
+static bool vdi_node_linkable(const struct vdi_set *set)
+{
+	const char *c;
+
+	if (set->instance[0] || set->name[0] == '.')
+		return false;
+	for (c = set->name; *c; c++)
+		if (!isascii(*c) || !(isalnum(*c) || strchr("._-", *c)))
+			return false;
+	return true;
+}
+
+/* For the links that udev makes */
+static int vdi_node_uevent(vdi_node_const struct device *dev,
+			   struct kobj_uevent_env *env)
+{
+	struct vdi_node *node = vdi_node_of(dev);
+	struct vdi_set *set = vdi_node_get_set(node);
+	int ret = 0;
+
+	if (!set)
+		return 0;
+	if (vdi_node_linkable(set))
+		ret = add_uevent_var(env, "VDI_SET=%s", set->name) ?:
+		      add_uevent_var(env, "VDI_INDEX=%u", node->index);
+	vdi_set_put(set);
+	return ret;
+}
+
+static void vdi_node_free_minors(unsigned int first, unsigned int n)
+{
+	spin_lock(&nodes_lock);
+	bitmap_clear(node_minors, first, n);
+	nr_nodes -= n;
+	spin_unlock(&nodes_lock);
+	wake_up_all(&node_freed);
+}
+
+static void vdi_node_release_dev(struct device *dev)
+{
+	struct vdi_node *node = vdi_node_of(dev);
+	unsigned int minor = MINOR(dev->devt) - MINOR(first_devt);
+
+	kvfree(node->tail);
+	kfree(node->buffers);
+	kfree(node);
+	vdi_count(VDI_COUNT_NODES, -1);
+	/* The last thing: vdi_node_exit() waits for it */
+	vdi_node_free_minors(minor, 1);
+}
+
+static const struct device_type vdi_node_type = {
+	.name		= "vdi-node",
+	.groups		= vdi_node_groups,
+	.devnode	= vdi_node_devnode,
+	.uevent		= vdi_node_uevent,
+	.release	= vdi_node_release_dev,
+};
+
+static bool vdi_node_live(const struct vdi_node *node)
+{
+	lockdep_assert_held(&nodes_lock);
+	return node->set;
+}
+
+/**
+ * vdi_node_set_over() - The device of a node is closed: nobody can open it again
+ * @node: the node
+ */
+void vdi_node_set_over(struct vdi_node *node)
+{
+	spin_lock(&nodes_lock);
+	node->over = true;
+	spin_unlock(&nodes_lock);
+}
+
+/**
+ * vdi_node_settle() - Somebody has stopped to use a node
+ * @node: the node, no longer busy after this call
+ *
+ * Context: sleeps; node->lock not held.
+ */
+void vdi_node_settle(struct vdi_node *node)
+{
+	struct vdi_handle *handle = NULL;
+
+	spin_lock(&nodes_lock);
+	node->busy = false;
+	if (node->over || !vdi_node_live(node)) {
+		handle = node->handle;
+		node->handle = NULL;
+	}
+	spin_unlock(&nodes_lock);
+	if (handle)
+		vdi_handle_unbind_kernel(handle);
+}
+
+/* The media that are asked for; how a pipe is opened says which way it goes */
+static int vdi_node_media(u32 features, const struct file *file)
+{
+	bool writes = file->f_mode & FMODE_WRITE;
+	bool reads = file->f_mode & FMODE_READ;
+
+	if (features & VDI_FEAT_FILE_MARKS)
+		return VDI_FEAT_READ_MEDIA | VDI_FEAT_WRITE_MEDIA;
+	if (features & VDI_FEAT_RANDOM_ACCESS)
+		return VDI_FEAT_READ_MEDIA |
+		       (writes ? VDI_FEAT_WRITE_MEDIA : 0);
+	if (writes && reads)
+		return -EINVAL;
+	return writes ? VDI_FEAT_WRITE_MEDIA : VDI_FEAT_READ_MEDIA;
+}
+
+/* Bytes from one buffer to the next, with room for the prefix zone before it */
+static u64 vdi_node_stride(const struct vdi_config *config, u32 size)
+{
+	return size + (config->prefix_zone_size ? VDI_MAX_PREFIX_ZONE : 0);
+}
+
+static u64 vdi_node_device_bytes(const struct vdi_set *set)
+{
+	const struct vdi_node_set *nodes = set->nodes;
+
+	return nodes->depth * vdi_node_stride(&set->config, nodes->transfer) +
+	       vdi_node_stride(&set->config, VDI_MAX_BLOCK_SIZE);
+}
+
+/* The set gets the kernel as its server, and a configuration but for the area */
+static int vdi_node_connect_locked(struct vdi_set *set, const struct file *file)
+{
+	struct vdi_node_set *nodes = set->nodes;
+	struct vdi_begin_config arg = {
+		.features = set->config.features,
+		.block_size = nodes->block,
+		.max_transfer_size = nodes->transfer,
+	};
+	int media = vdi_node_media(set->config.features, file);
+	int ret;
+
+	lockdep_assert_held(&set->lock);
+	if (media < 0)
+		return media;
+	if (nodes->server)
+		return media & ~set->config.features ? -EINVAL : 0;
+	arg.features |= media;
+	if (arg.features & VDI_FEAT_REQUEST_COMPLETE)
+		arg.features |= VDI_FEAT_COMPLETE_ENABLED;
+	ret = vdi_state_server(set, VDI_SERVER_OPEN);
+	if (ret)
+		return ret == -EPROTO ? -EBUSY : ret;
+	vdi_who_current(&set->party[VDI_SERVER], VDI_ROLE_SERVER);
+	nodes->server = true;
+	ret = vdi_config_begin_locked(set, &arg);
+	if (!ret)
+		vdi_device_name_all_locked(set);
+	return ret;
+}
+
+/* Make the kernel the server of the set, unless it is already */
+static int vdi_node_serve(struct vdi_set *set, const struct file *file)
+{
+	u64 size;
+	bool end;
+	int ret;
+
+	if (mutex_lock_killable(&set->config_lock))
+		return -EINTR;
+	spin_lock(&set->lock);
+	ret = vdi_node_connect_locked(set, file);
+	/* Also for who comes after one that found no memory */
+	end = !ret && !vdi_state_server_peek(set, VDI_SERVER_END_CONFIG);
+	spin_unlock(&set->lock);
+	if (end)
+		ret = vdi_config_end(set, set->config.device_count *
+					  vdi_node_device_bytes(set), &size);
+	mutex_unlock(&set->config_lock);
+	return ret;
+}
+
+/* First open: the device, its handle and its buffers */
+static int vdi_node_bind(struct vdi_node *node, struct vdi_set *set)
+{
+	u64 stride = vdi_node_stride(&set->config, set->nodes->transfer);
+	u64 at = node->index * vdi_node_device_bytes(set);
+	unsigned int depth = set->nodes->depth, i;
+	struct vdi_handle *handle;
+	int ret;
+
+	if (!node->buffers)
+		node->buffers = kcalloc(depth, sizeof(*node->buffers),
+					GFP_KERNEL_ACCOUNT);
+	if (!node->buffers)
+		return -ENOMEM;
+	if (set->config.prefix_zone_size)
+		at += VDI_MAX_PREFIX_ZONE;
+	for (i = 0; i < depth; i++)
+		node->buffers[i].offset = at + i * stride;
+	node->spare = at + depth * stride;
+	node->depth = depth;
+	node->features = set->config.features;
+	node->block = set->config.block_size;
+	node->transfer = set->config.max_transfer_size;
+	if (vdi_node_is_disk(node) && !node->tail)
+		node->tail = kvzalloc(2 * node->block, GFP_KERNEL_ACCOUNT);
+	if (vdi_node_is_disk(node) && !node->tail)
+		return -ENOMEM;
+
+	handle = vdi_handle_create(true);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	vdi_handle_bind_kernel(handle, set);
+	ret = vdi_device_open_node(set, node->index, handle);
+	if (ret) {
+		vdi_handle_unbind_kernel(handle);
+		return ret;
+	}
+	spin_lock(&set->lock);
+	handle->polled = true;
+	spin_unlock(&set->lock);
+	node->call = (struct vdi_call){
+		.handle = handle,
+		.set = set,
+		.bindings = handle->bindings,
+		.role = VDI_ROLE_SERVER,
+	};
+	node->handle = handle;
+	return 0;
+}
+
+/* A dead set has no devices to open any more */
+static int vdi_node_open_errno(int err)
+{
+	return err == -ECANCELED || err == -EPROTO || err == -ENOENT ? -ENXIO :
+								      err;
+}
+
+/* The one use of a node begins, by a file */
+static int vdi_node_take(struct vdi_node *node, struct vdi_set **set)
+{
+	int ret = 0;
+
+	spin_lock(&nodes_lock);
+	if (!vdi_node_live(node) || node->over) {
+		ret = -ENXIO;
+	} else if (node->busy) {
+		ret = -EBUSY;
+	} else {
+		node->busy = true;
+		*set = node->set;
+		vdi_set_get(*set);
+	}
+	spin_unlock(&nodes_lock);
+	return ret;
+}
+
+static int vdi_node_alive(struct vdi_set *set)
+{
+	int ret;
+
+	spin_lock(&set->lock);
+	ret = vdi_state_aborted(set) || vdi_state_ended(set) ? -ENXIO : 0;
+	spin_unlock(&set->lock);
+	return ret;
+}
+
+static int vdi_node_open(struct inode *inode, struct file *file)
+{
+	struct vdi_node *node = container_of(inode->i_cdev, struct vdi_node,
+					     cdev);
+	struct vdi_set *set;
+	int ret;
+
+	ret = vdi_node_take(node, &set);
+	if (ret)
+		return ret;
+	get_device(&node->dev);
+	mutex_lock(&node->lock);
+	ret = vdi_node_alive(set) ?: vdi_node_serve(set, file);
+	if (!ret && node->handle)
+		vdi_handle_set_who(node->handle);
+	else if (!ret)
+		ret = vdi_node_bind(node, set);
+	if (!ret) {
+		node->writable = file->f_mode & FMODE_WRITE;
+		/* A pipe for nothing is one too; on a tape, what was done counts */
+		if (node->writable && !vdi_node_is_tape(node))
+			node->written = true;
+		node->last = !vdi_node_is_tape(node);
+		node->phase = VDI_NODE_PHASE_DATA;
+		file->private_data = node;
+		file->f_mode |= FMODE_CAN_ODIRECT;
+		if (vdi_node_is_pipe(node))
+			stream_open(inode, file);
+		else if (vdi_node_is_tape(node))
+			nonseekable_open(inode, file);
+		if (vdi_node_is_pipe(node) && !node->writable)
+			vdi_node_read_ahead(node);
+	}
+	mutex_unlock(&node->lock);
+	vdi_set_put(set);
+	if (ret) {
+		vdi_node_settle(node);
+		put_device(&node->dev);
+	}
+	return vdi_node_open_errno(ret);
+}
+
+/* A descriptor is closed: is it the last one, and in order? */
+static int vdi_node_flush_file(struct file *file, fl_owner_t id)
+{
+	struct vdi_node *node = file->private_data;
+
+	/* The end of a process never waits: ->release does what is left */
+	if (current->flags & PF_EXITING) {
+		vdi_node_holder_exits(node);
+		return 0;
+	}
+	if (file_count(file) > 1)
+		return 0;
+	return vdi_node_close(node);
+}
+
+static int vdi_node_release(struct inode *inode, struct file *file)
+{
+	struct vdi_node *node = file->private_data;
+
+	/* Also if two closed at the same time and neither was the last then */
+	vdi_node_finish_later(node);
+	put_device(&node->dev);
+	return 0;
+}
+
+/* O_NONBLOCK means something where poll does: not for tapes and disks */
+static enum vdi_node_how vdi_node_how(const struct vdi_node *node,
+				      const struct kiocb *iocb)
+{
+	return vdi_node_is_pipe(node) &&
+	       iocb->ki_filp->f_flags & O_NONBLOCK ? VDI_NODE_NONBLOCK :
+						     VDI_NODE_INTERRUPTIBLE;
+}
+
+static ssize_t vdi_node_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct vdi_node *node = iocb->ki_filp->private_data;
+	enum vdi_node_how how = vdi_node_how(node, iocb);
+	ssize_t ret;
+	int err;
+
+	if (!iov_iter_count(from))
+		return 0;
+	ret = vdi_node_lock(node, how == VDI_NODE_NONBLOCK);
+	if (ret)
+		return ret;
+	if (vdi_node_is_tape(node))
+		ret = vdi_node_write_tape(node, from, how);
+	else if (vdi_node_is_disk(node))
+		ret = vdi_node_write_disk(node, iocb, from, how);
+	else
+		ret = vdi_node_write_pipe(node, from, how);
+	if (ret > 0 && iocb->ki_flags & IOCB_DSYNC) {
+		err = vdi_node_flush(node, VDI_NODE_KILLABLE);
+		ret = err ?: ret;
+	}
+	vdi_node_unlock(node);
+	return ret;
+}
+
+static ssize_t vdi_node_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct vdi_node *node = iocb->ki_filp->private_data;
+	enum vdi_node_how how = vdi_node_how(node, iocb);
+	ssize_t ret;
+
+	if (!iov_iter_count(to))
+		return 0;
+	ret = vdi_node_lock(node, how == VDI_NODE_NONBLOCK);
+	if (ret)
+		return ret;
+	if (vdi_node_is_tape(node))
+		ret = vdi_node_read_tape(node, to, how);
+	else if (vdi_node_is_disk(node))
+		ret = vdi_node_read_disk(node, iocb, to, how);
+	else
+		ret = vdi_node_read_pipe(node, to, how);
+	vdi_node_unlock(node);
+	return ret;
+}
+
+static int vdi_node_fsync(struct file *file, loff_t start, loff_t end,
+			  int datasync)
+{
+	struct vdi_node *node = file->private_data;
+	int ret;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return 0;
+	ret = vdi_node_lock(node, false);
+	if (ret)
+		return ret;
+	ret = vdi_node_flush(node, VDI_NODE_INTERRUPTIBLE);
+	vdi_node_unlock(node);
+	return ret;
+}
+
+/* Of a disk; the others are not seekable */
+static loff_t vdi_node_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct vdi_node *node = file->private_data;
+	loff_t ret;
+
+	ret = vdi_node_lock(node, false);
+	if (ret)
+		return ret;
+	if (whence == SEEK_END)
+		ret = vdi_node_disk_size(node, VDI_NODE_INTERRUPTIBLE);
+	/* There are no holes that anybody knows of */
+	if (!ret && whence != SEEK_SET && whence != SEEK_CUR &&
+	    whence != SEEK_END)
+		ret = -EINVAL;
+	if (!ret)
+		ret = generic_file_llseek_size(file, offset, whence,
+					       MAX_LFS_FILESIZE, node->size);
+	vdi_node_unlock(node);
+	return ret;
+}
+
+static __poll_t vdi_node_poll(struct file *file, poll_table *wait)
+{
+	struct vdi_node *node = file->private_data;
+
+	/* Like a regular file, and like the drivers of tape drives */
+	if (!vdi_node_is_pipe(node))
+		return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
+	poll_wait(file, &node->handle->wq, wait);
+	return vdi_node_poll_pipe(node);
+}
+
+static long vdi_node_ioctl(struct file *file, unsigned int cmd,
+			   unsigned long arg)
+{
+	struct vdi_node *node = file->private_data;
+	long ret;
+
+	if (!vdi_node_is_tape(node))
+		return -ENOTTY;
+	ret = vdi_node_lock(node, false);
+	if (ret)
+		return ret;
+	ret = vdi_node_tape_ioctl(node, cmd, (void __user *)arg);
+	vdi_node_unlock(node);
+	return ret;
+}
+
+static const struct file_operations vdi_node_fops = {
+	.owner		= THIS_MODULE,
+	.open		= vdi_node_open,
+	.flush		= vdi_node_flush_file,
+	.release	= vdi_node_release,
+	.write_iter	= vdi_node_write_iter,
+	.read_iter	= vdi_node_read_iter,
+	.splice_read	= vdi_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.fsync		= vdi_node_fsync,
+	.llseek		= vdi_node_llseek,
+	.poll		= vdi_node_poll,
+	.unlocked_ioctl	= vdi_node_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+/* Numbers go round, so that one that was printed is not soon another's */
+static int vdi_node_alloc_minors(unsigned int n, unsigned int *first)
+{
+	unsigned int at;
+
+	spin_lock(&nodes_lock);
+	if (nr_nodes + n > vdi_main_max_nodes()) {
+		spin_unlock(&nodes_lock);
+		return -EDQUOT;
+	}
+	at = bitmap_find_next_zero_area(node_minors, VDI_NODE_MINORS,
+					next_minor, n, 0);
+	if (at >= VDI_NODE_MINORS)
+		at = bitmap_find_next_zero_area(node_minors, VDI_NODE_MINORS,
+						0, n, 0);
+	if (at < VDI_NODE_MINORS) {
+		bitmap_set(node_minors, at, n);
+		nr_nodes += n;
+		next_minor = at + n;
+	}
+	spin_unlock(&nodes_lock);
+	*first = at;
+	return at < VDI_NODE_MINORS ? 0 : -EDQUOT;
+}
+
+static int vdi_node_create(struct vdi_set *set, unsigned int index,
+			   unsigned int minor)
+{
+	struct vdi_node *node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!node) {
+		vdi_node_free_minors(minor, 1);
+		return -ENOMEM;
+	}
+	vdi_count(VDI_COUNT_NODES, 1);
+	node->set = set;
+	node->index = index;
+	node->uid = set->uid;
+	node->gid = set->gid;
+	node->mode = set->mode & 0666;
+	mutex_init(&node->lock);
+	device_initialize(&node->dev);
+	node->dev.class = &vdi_node_class;
+	node->dev.type = &vdi_node_type;
+	node->dev.devt = MKDEV(MAJOR(first_devt), MINOR(first_devt) + minor);
+	ret = dev_set_name(&node->dev, "vdi-%u", minor);
+	if (!ret) {
+		cdev_init(&node->cdev, &vdi_node_fops);
+		node->cdev.owner = THIS_MODULE;
+		ret = cdev_device_add(&node->cdev, &node->dev);
+	}
+	if (ret)
+		put_device(&node->dev);
+	else
+		set->nodes->nodes[index] = node;
+	return ret;
+}
+
+/**
+ * vdi_node_create_all() - Make the nodes of a new set
+ * @set: the set; set->nodes is freed with it
+ * @arg: checked by config.c
+ *
+ * Return: 0, -ENOMEM, -EDQUOT, -EPERM, or what the driver core says.
+ */
+int vdi_node_create_all(struct vdi_set *set, const struct vdi_create *arg)
+{
+	unsigned int i, n = set->config.device_count;
+	bool tape = set->config.features & VDI_FEAT_FILE_MARKS;
+	struct vdi_node_set *nodes;
+	unsigned int first;
+	int ret;
+
+	/* Nodes are everybody's, so whose they are has to be clear to all */
+	if (set->user_ns != &init_user_ns)
+		return -EPERM;
+	nodes = kzalloc(struct_size(nodes, nodes, n), GFP_KERNEL_ACCOUNT);
+	if (!nodes)
+		return -ENOMEM;
+	ret = vdi_node_alloc_minors(n, &first);
+	if (ret) {
+		kfree(nodes);
+		return ret;
+	}
+	nodes->block = arg->node_block_size ?:
+		       (tape ? VDI_MAX_BLOCK_SIZE : VDI_MIN_BLOCK_SIZE);
+	nodes->transfer = arg->node_transfer_size ?: VDI_NODE_TRANSFER;
+	nodes->depth = arg->node_depth ?: min_t(u32, VDI_NODE_DEPTH,
+						set->ring_depth);
+	nodes->first = first;
+	nodes->live = true;
+	set->nodes = nodes;
+	for (i = 0; i < n; i++) {
+		ret = vdi_node_create(set, i, first + i);
+		if (!ret)
+			continue;
+		if (i + 1 < n)
+			vdi_node_free_minors(first + i + 1, n - i - 1);
+		vdi_node_remove_all(set);
+		return ret;
+	}
+	return 0;
+}
+
+/**
+ * vdi_node_remove_all() - The nodes of a set go
+ * @set: the set; one without nodes is left as it is
+ *
+ * Files that are open remain, and find that the set is dead.
+ *
+ * Context: sleeps; handle->bind_lock may be held.
+ */
+void vdi_node_remove_all(struct vdi_set *set)
+{
+	struct vdi_node_set *nodes = set->nodes;
+	unsigned int i;
+
+	if (!nodes)
+		return;
+	spin_lock(&set->lock);
+	nodes->live = false;
+	spin_unlock(&set->lock);
+	for (i = 0; i < set->config.device_count; i++) {
+		struct vdi_node *node = nodes->nodes[i];
+		bool idle;
+
+		if (!node)
+			continue;
+		nodes->nodes[i] = NULL;
+		cdev_device_del(&node->cdev, &node->dev);
+		spin_lock(&nodes_lock);
+		node->set = NULL;
+		idle = !node->busy;
+		spin_unlock(&nodes_lock);
+		/* Nobody opens it any more; who has it open settles it */
+		if (idle)
+			vdi_node_settle(node);
+		put_device(&node->dev);
+	}
+}
+
+/**
+ * vdi_node_init() - Class, numbers and workqueue
+ *
+ * Return: 0 or -errno.
+ */
+int __init vdi_node_init(void)
+{
+	int ret;
+
+	vdi_node_wq = alloc_workqueue("vdi_node", WQ_UNBOUND, 0);
+	if (!vdi_node_wq)
+		return -ENOMEM;
+	ret = alloc_chrdev_region(&first_devt, 0, VDI_NODE_MINORS, "vdi-node");
+	if (ret)
+		goto err_destroy_wq;
+	ret = class_register(&vdi_node_class);
+	if (ret)
+		goto err_unregister;
+	return 0;
+
+err_unregister:
+	unregister_chrdev_region(first_devt, VDI_NODE_MINORS);
+err_destroy_wq:
+	destroy_workqueue(vdi_node_wq);
+	return ret;
+}
+
+static unsigned int vdi_node_nr(void)
+{
+	return READ_ONCE(nr_nodes);
+}
+
+/**
+ * vdi_node_exit() - Undo vdi_node_init(); no set is left
+ */
+void vdi_node_exit(void)
+{
+	destroy_workqueue(vdi_node_wq);
+	/* Their release is code of this module */
+	wait_event(node_freed, !vdi_node_nr());
+	class_unregister(&vdi_node_class);
+	unregister_chrdev_region(first_devt, VDI_NODE_MINORS);
+}

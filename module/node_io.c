@@ -1,0 +1,839 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The server's half of the interface for one node: commands, their answers, and
+ * the stream of a pipe.
+ *
+ * Transfers use the buffers of the node as a ring, in the order of the stream: a
+ * buffer is given back when it and all before it are answered, so that what a
+ * full medium has not taken can be sent again in that order.  At most one command
+ * without data is under way, and no transfer with it.
+ *
+ * All under node->lock, a mutex: users' memory may be touched under it, and
+ * whoever waits for it can be killed.  A function that cannot go on without
+ * waiting and may not wait returns -EAGAIN, and is called again: each of them goes
+ * on where it was.
+ */
+#include <linux/errno.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+
+#include "area.h"
+#include "command.h"
+#include "node.h"
+#include "state.h"
+
+/* Words of the server's in a command: a buffer's number, or one of these */
+#define VDI_NODE_ID_COMMAND	(~0ULL)
+
+/**
+ * vdi_node_errno() - What a program is told of a completion code
+ * @code: completion code
+ *
+ * Return: -errno.
+ */
+int vdi_node_errno(u32 code)
+{
+	switch (code) {
+	case VDI_CODE_SUCCESS:
+		return 0;
+	case VDI_CODE_WRITE_PROTECT:
+		return -EROFS;
+	case VDI_CODE_HANDLE_DISK_FULL:
+	case VDI_CODE_DISK_FULL:
+	case VDI_CODE_END_OF_MEDIA:
+	case VDI_CODE_EOM_OVERFLOW:
+		return -ENOSPC;
+	case VDI_CODE_NOT_SUPPORTED:
+		return -EOPNOTSUPP;
+	case VDI_CODE_OPERATION_ABORTED:
+		return -ECANCELED;
+	case VDI_CODE_NO_MEDIA_IN_DRIVE:
+		return -ENOMEDIUM;
+	default:
+		return -EIO;
+	}
+}
+
+/**
+ * vdi_node_lock() - Begin a call on an open node
+ * @node: the node
+ * @nonblock: do not wait for another call
+ *
+ * Return: 0, -EAGAIN, -ERESTARTSYS, or why nothing is possible any more.
+ */
+int vdi_node_lock(struct vdi_node *node, bool nonblock)
+{
+	int ret;
+
+	if (nonblock && !mutex_trylock(&node->lock))
+		return -EAGAIN;
+	if (!nonblock && mutex_lock_interruptible(&node->lock))
+		return -ERESTARTSYS;
+	ret = node->error;
+	if (!ret && node->phase)
+		ret = -ENXIO;
+	if (ret)
+		mutex_unlock(&node->lock);
+	return ret;
+}
+
+/**
+ * vdi_node_unlock() - End a call on a node
+ * @node: the node
+ */
+void vdi_node_unlock(struct vdi_node *node)
+{
+	struct vdi_handle *handle = node->handle;
+
+	mutex_unlock(&node->lock);
+	/* poll does not wait for the lock: it may have seen too little */
+	if (handle && wq_has_sleeper(&handle->wq))
+		wake_up_poll(&handle->wq, EPOLLIN | EPOLLRDNORM | EPOLLOUT |
+					  EPOLLWRNORM);
+}
+
+/* Take what the client has answered */
+static void vdi_node_collect(struct vdi_node *node)
+{
+	struct vdi_completion done[8];
+	unsigned int n, i;
+
+	do {
+		n = vdi_command_take(&node->call, done, ARRAY_SIZE(done));
+		for (i = 0; i < n; i++) {
+			struct vdi_node_buffer *buffer;
+
+			if (done[i].code)
+				node->errored = true;
+			if (done[i].id == VDI_NODE_ID_COMMAND) {
+				node->command.answered = true;
+				node->command.answer = done[i].code;
+				node->command.result = done[i].result;
+				continue;
+			}
+			buffer = &node->buffers[done[i].id];
+			buffer->answered = true;
+			buffer->code = done[i].code;
+			buffer->result = done[i].result;
+		}
+	} while (n == ARRAY_SIZE(done));
+}
+
+/**
+ * vdi_node_wait() - Wait until the client has answered something
+ * @node: the node
+ * @how: how
+ *
+ * Return: 0, -EAGAIN, -ERESTARTSYS, or -ECANCELED if the set is aborted.
+ */
+int vdi_node_wait(struct vdi_node *node, enum vdi_node_how how)
+{
+	struct vdi_wait wait = {
+		.min = 1,
+		.deadline_ns = VDI_TIME_INFINITE,
+		.nonblock = how == VDI_NODE_NONBLOCK,
+		.killable = how == VDI_NODE_KILLABLE,
+	};
+	int ret = vdi_command_wait(&node->call, &wait);
+
+	if (!ret)
+		vdi_node_collect(node);
+	if (ret == -EINTR)
+		return -ERESTARTSYS;
+	/* Closed, or taken from us: nothing comes any more */
+	if (ret && ret != -EAGAIN && ret != -ERESTARTSYS)
+		return -ECANCELED;
+	return ret;
+}
+
+static int vdi_node_submit(struct vdi_node *node, const struct vdi_command *c)
+{
+	int refused, status;
+
+	vdi_command_accept(&node->call, c, 1, NULL, &refused, &status);
+	return refused;
+}
+
+/* Whoever cannot go on with what was written says so from now on */
+static int vdi_node_fail(struct vdi_node *node, int err)
+{
+	node->error = err;
+	return err;
+}
+
+static int vdi_node_answer(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret = 0;
+
+	while (!ret && !node->command.answered)
+		ret = vdi_node_wait(node, how);
+	return ret;
+}
+
+/**
+ * vdi_node_command() - One command without data, or a Read of one block
+ * @node: the node
+ * @code: VDI_CMD_*; a Read is into the spare buffer
+ * @arg: its size
+ * @position: its position
+ * @how: how to wait
+ *
+ * Transfers must have been answered.  The answer is in node->command.  After
+ * -EAGAIN the same call goes on; after a signal the next one waits for the answer
+ * first, and nobody learns of it.
+ *
+ * Return: 0 if it is answered, with whatever code; else -errno.
+ */
+int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
+		     enum vdi_node_how how)
+{
+	struct vdi_node_command *command = &node->command;
+	struct vdi_command c = {
+		.device = node->index,
+		.code = code,
+		.length = arg,
+		.id = VDI_NODE_ID_COMMAND,
+		.offset = code == VDI_CMD_READ ? node->spare : 0,
+		.position = position,
+	};
+	int ret;
+
+	/* Left behind by a signal */
+	if (command->code && command->code != code) {
+		ret = vdi_node_answer(node, how);
+		if (ret)
+			return ret;
+		if (command->answer && command->code == VDI_CMD_FLUSH)
+			return vdi_node_fail(node,
+					     vdi_node_errno(command->answer));
+		command->code = 0;
+	}
+	if (!command->code) {
+		if (node->errored && code != VDI_CMD_CLEAR_ERROR) {
+			ret = vdi_node_clear(node, how);
+			if (ret)
+				return ret;
+		}
+		ret = vdi_node_submit(node, &c);
+		if (ret)
+			return ret;
+		command->code = code;
+		command->answered = false;
+	}
+	ret = vdi_node_answer(node, how);
+	if (!ret)
+		command->code = 0;
+	return ret;
+}
+
+/**
+ * vdi_node_clear() - Leave the I/O-error state (2.5)
+ * @node: the node; transfers must have been answered
+ * @how: how to wait
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_clear(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret;
+
+	if (!node->errored)
+		return 0;
+	ret = vdi_node_command(node, VDI_CMD_CLEAR_ERROR, 0, 0, how);
+	if (ret)
+		return ret;
+	if (node->command.answer)
+		return vdi_node_errno(node->command.answer);
+	node->errored = false;
+	return 0;
+}
+
+static struct vdi_node_buffer *vdi_node_at(struct vdi_node *node,
+					   unsigned int i)
+{
+	return &node->buffers[(node->head + i) % node->depth];
+}
+
+/**
+ * vdi_node_filling() - The buffer that is being filled
+ * @node: the node, with node->filling
+ *
+ * Return: the buffer.
+ */
+struct vdi_node_buffer *vdi_node_filling(struct vdi_node *node)
+{
+	return vdi_node_at(node, node->count);
+}
+
+static bool vdi_node_all_answered(struct vdi_node *node)
+{
+	unsigned int i;
+
+	for (i = 0; i < node->count; i++)
+		if (!vdi_node_at(node, i)->answered)
+			return false;
+	return true;
+}
+
+static int vdi_node_wait_all(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret = 0;
+
+	vdi_node_collect(node);
+	while (!ret && !vdi_node_all_answered(node))
+		ret = vdi_node_wait(node, how);
+	return ret;
+}
+
+static bool vdi_node_stored(const struct vdi_node_buffer *buffer)
+{
+	return buffer->answered && !buffer->code &&
+	       buffer->result == buffer->length;
+}
+
+/* A warning, or a medium that is full and may be followed by another one */
+static bool vdi_node_is_warning(const struct vdi_node *node,
+				const struct vdi_node_buffer *buffer)
+{
+	if (buffer->code != VDI_CODE_END_OF_MEDIA)
+		return false;
+	return buffer->result == buffer->length ||
+	       (vdi_node_is_pipe(node) && node->features & VDI_FEAT_REMOVABLE);
+}
+
+/*
+ * Writes have failed and all are answered: is there anything but the end of a
+ * medium?  What each of them has still to store is left in @start.
+ */
+static int vdi_node_check_failed(struct vdi_node *node)
+{
+	bool end = false, gap = false;
+	unsigned int i;
+
+	for (i = 0; i < node->count; i++) {
+		struct vdi_node_buffer *buffer = vdi_node_at(node, i);
+		bool unseen = end && buffer->code == VDI_CODE_IO_DEVICE;
+		bool warning = vdi_node_is_warning(node, buffer);
+
+		if (buffer->code && !warning && !unseen)
+			return vdi_node_errno(buffer->code);
+		if (!buffer->code && buffer->result < buffer->length)
+			return -EIO;
+		/* Nothing that comes later may be stored before it */
+		if (gap && !unseen)
+			return -EIO;
+		end |= warning;
+		buffer->start += unseen ? 0 : buffer->result;
+		buffer->length -= unseen ? 0 : buffer->result;
+		gap |= buffer->length;
+		/* Looked at: another look would count it twice */
+		buffer->code = 0;
+		buffer->result = 0;
+	}
+	return 0;
+}
+
+static int vdi_node_send_buffer(struct vdi_node *node,
+				struct vdi_node_buffer *buffer, u16 code)
+{
+	struct vdi_command c = {
+		.device = node->index,
+		.code = code,
+		.length = buffer->length,
+		.id = buffer - node->buffers,
+		.offset = buffer->offset +
+			  (code == VDI_CMD_WRITE ? buffer->start : 0),
+		.position = vdi_node_is_disk(node) ? buffer->position : 0,
+	};
+	int ret = vdi_node_submit(node, &c);
+
+	if (!ret)
+		buffer->answered = false;
+	return ret;
+}
+
+/* Flush what the full medium has, and ask for the next one */
+static int vdi_node_load_next(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret;
+
+	if (node->wrote) {
+		ret = vdi_node_command(node, VDI_CMD_FLUSH, 0, 0, how);
+		if (!ret && node->command.answer)
+			ret = vdi_node_errno(node->command.answer);
+		if (ret)
+			return ret;
+		node->wrote = false;
+	}
+	ret = vdi_node_command(node, VDI_CMD_LOAD, 1, 0, how);
+	if (!ret && node->command.answer)
+		ret = vdi_node_errno(node->command.answer);
+	if (!ret)
+		node->full = false;
+	return ret;
+}
+
+static bool vdi_node_wants_load(const struct vdi_node *node)
+{
+	return node->full && vdi_node_is_pipe(node) &&
+	       node->features & VDI_FEAT_REMOVABLE;
+}
+
+/*
+ * The end of a medium: leave the error state, get the next medium if the stream
+ * goes on there, and send what was not stored, in its order.
+ */
+static int vdi_node_send_again(struct vdi_node *node, enum vdi_node_how how)
+{
+	unsigned int left;
+	int ret;
+
+	ret = vdi_node_clear(node, how);
+	if (ret)
+		return ret;
+	while (node->count && !vdi_node_at(node, 0)->length) {
+		node->head = (node->head + 1) % node->depth;
+		node->count--;
+	}
+	if (node->count && vdi_node_wants_load(node)) {
+		ret = vdi_node_load_next(node, how);
+		if (ret)
+			return ret;
+	}
+	for (left = 0; left < node->count; left++) {
+		ret = vdi_node_send_buffer(node, vdi_node_at(node, left),
+					   VDI_CMD_WRITE);
+		/* The first of them has met the next end: it is seen with it */
+		if (ret == -EREMOTEIO && left) {
+			vdi_node_at(node, left)->code = VDI_CODE_IO_DEVICE;
+			vdi_node_at(node, left)->result = 0;
+			continue;
+		}
+		if (ret)
+			return ret;
+		node->wrote = true;
+	}
+	return 0;
+}
+
+/* Not yet; or there is nothing to go on with, and everybody is told so anyway */
+static bool vdi_node_may_go_on(int err)
+{
+	return err == -EAGAIN || err == -ERESTARTSYS || err == -ECANCELED;
+}
+
+/* Give back the buffers whose Writes are stored; see to those that are not */
+static int vdi_node_retire(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret = 0;
+
+	vdi_node_collect(node);
+	for (;;) {
+		while (node->count && vdi_node_stored(vdi_node_at(node, 0))) {
+			node->head = (node->head + 1) % node->depth;
+			node->count--;
+		}
+		if (!node->again && (!node->errored || !node->count))
+			break;
+		if (!node->again) {
+			ret = vdi_node_wait_all(node, how);
+			if (ret)
+				return ret;
+			ret = vdi_node_check_failed(node);
+			if (ret)
+				return vdi_node_fail(node, ret);
+			node->again = true;
+			node->full = true;
+			node->warned = true;
+		}
+		ret = vdi_node_send_again(node, how);
+		if (vdi_node_may_go_on(ret))
+			return ret;
+		if (ret)
+			return vdi_node_fail(node, ret);
+		node->again = false;
+	}
+	if (node->errored) {
+		ret = vdi_node_clear(node, how);
+		if (ret)
+			return ret;
+	}
+	if (node->count && vdi_node_at(node, 0)->answered &&
+	    !vdi_node_stored(vdi_node_at(node, 0)))
+		return vdi_node_fail(node, -EIO);	/* short, and no reason */
+	return 0;
+}
+
+/**
+ * vdi_node_begin_fill() - Have a buffer that can be filled
+ * @node: the node
+ * @how: how to wait
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_begin_fill(struct vdi_node *node, enum vdi_node_how how)
+{
+	struct vdi_node_buffer *buffer;
+	int ret;
+
+	if (node->filling)
+		return 0;
+	for (;;) {
+		ret = vdi_node_retire(node, how);
+		if (ret)
+			return ret;
+		if (node->count < node->depth)
+			break;
+		ret = vdi_node_wait(node, how);
+		if (ret)
+			return ret;
+	}
+	if (vdi_node_wants_load(node)) {
+		ret = vdi_node_wait_all(node, how) ?:
+		      vdi_node_load_next(node, how);
+		if (vdi_node_may_go_on(ret))
+			return ret;
+		if (ret)
+			return vdi_node_fail(node, ret);
+	}
+	buffer = vdi_node_filling(node);
+	buffer->start = 0;
+	buffer->length = 0;
+	buffer->code = 0;
+	buffer->answered = false;
+	node->filling = true;
+	node->fill = 0;
+	node->pad = 0;
+	return 0;
+}
+
+/**
+ * vdi_node_send() - Send the buffer that is being filled
+ * @node: the node
+ *
+ * In the I/O-error state it is put behind those that are to be sent again.
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_send(struct vdi_node *node)
+{
+	struct vdi_node_buffer *buffer = vdi_node_filling(node);
+	int ret;
+
+	if (!node->filling)
+		return 0;
+	node->filling = false;
+	if (!node->fill)
+		return 0;
+	buffer->length = node->fill + node->pad;
+	if (vdi_node_is_disk(node))
+		vdi_node_disk_sent(node, buffer);
+	ret = vdi_node_send_buffer(node, buffer, VDI_CMD_WRITE);
+	if (ret == -EREMOTEIO) {
+		/* As one that was sent and not delivered */
+		buffer->answered = true;
+		buffer->code = VDI_CODE_IO_DEVICE;
+		buffer->result = 0;
+		node->errored = true;
+		ret = 0;
+	}
+	if (ret)
+		return ret;
+	node->wrote = true;
+	node->count++;
+	return 0;
+}
+
+/**
+ * vdi_node_drain() - Have all that was sent answered
+ * @node: the node, writing
+ * @how: how to wait
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_drain(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret = node->error;
+
+	while (!ret) {
+		ret = vdi_node_retire(node, how);
+		if (ret || !node->count)
+			break;
+		ret = vdi_node_wait(node, how);
+	}
+	return ret;
+}
+
+/**
+ * vdi_node_push() - Send all that was written, and have it answered
+ * @node: the node, writing
+ * @how: how to wait
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_push(struct vdi_node *node, enum vdi_node_how how)
+{
+	return node->error ?: vdi_node_send(node) ?: vdi_node_drain(node, how);
+}
+
+/**
+ * vdi_node_flush() - Make durable what was written
+ * @node: the node
+ * @how: how to wait
+ *
+ * Return: 0 or -errno; if the client has not stored something, all calls that
+ *	follow fail.
+ */
+int vdi_node_flush(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret;
+
+	/* A ring of Reads has nothing to store */
+	ret = node->reading ? vdi_node_drop_reads(node, how) :
+			      vdi_node_push(node, how);
+	if (!ret)
+		node->reading = false;
+	if (!ret && vdi_node_is_disk(node))
+		ret = vdi_node_disk_end(node, how);
+	if (!ret && node->wrote) {
+		ret = vdi_node_clear(node, how) ?:
+		      vdi_node_command(node, VDI_CMD_FLUSH, 0, 0, how);
+		if (!ret && node->command.answer)
+			ret = vdi_node_fail(node,
+					    vdi_node_errno(node->command.answer));
+		if (!ret)
+			node->wrote = false;
+	}
+	return ret;
+}
+
+/**
+ * vdi_node_send_read() - Send the next Read, into the next buffer of the ring
+ * @node: the node, with a buffer that is free
+ * @length: bytes
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_send_read(struct vdi_node *node, u32 length)
+{
+	struct vdi_node_buffer *buffer = vdi_node_at(node, node->count);
+	int ret;
+
+	buffer->start = 0;
+	buffer->length = length;
+	buffer->position = node->next;
+	ret = vdi_node_send_buffer(node, buffer, VDI_CMD_READ);
+	if (ret)
+		return ret;
+	node->next += length;
+	node->count++;
+	return 0;
+}
+
+/**
+ * vdi_node_head() - Wait for the oldest Read
+ * @node: the node, with a Read under way
+ * @how: how to wait
+ * @buffer: set to its buffer
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_head(struct vdi_node *node, enum vdi_node_how how,
+		  struct vdi_node_buffer **buffer)
+{
+	int ret = 0;
+
+	*buffer = vdi_node_at(node, 0);
+	vdi_node_collect(node);
+	while (!ret && !(*buffer)->answered)
+		ret = vdi_node_wait(node, how);
+	return ret;
+}
+
+/**
+ * vdi_node_drop_head() - Give the oldest buffer back
+ * @node: the node
+ */
+void vdi_node_drop_head(struct vdi_node *node)
+{
+	node->head = (node->head + 1) % node->depth;
+	node->count--;
+}
+
+/**
+ * vdi_node_drop_reads() - Forget what was read ahead
+ * @node: the node, reading
+ * @how: how to wait
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_drop_reads(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret = vdi_node_wait_all(node, how);
+
+	if (!ret)
+		node->count = 0;
+	return ret;
+}
+
+/**
+ * vdi_node_read_ahead() - Keep Reads of a pipe under way
+ * @node: the node
+ */
+void vdi_node_read_ahead(struct vdi_node *node)
+{
+	while (!node->eof && !node->full && !node->errored &&
+	       node->count < node->depth)
+		if (vdi_node_send_read(node, node->transfer))
+			break;
+}
+
+/**
+ * vdi_node_write_pipe() - write(2)
+ * @node: the node
+ * @from: the data
+ * @how: how to wait
+ *
+ * Return: bytes taken over, or -errno if there were none.
+ */
+ssize_t vdi_node_write_pipe(struct vdi_node *node, struct iov_iter *from,
+			    enum vdi_node_how how)
+{
+	struct vdi_node_buffer *buffer;
+	size_t done = 0, n;
+	int ret = 0;
+
+	while (!ret && iov_iter_count(from)) {
+		ret = vdi_node_begin_fill(node, how);
+		if (ret)
+			break;
+		buffer = vdi_node_filling(node);
+		n = vdi_area_from_iter(&node->call.set->area,
+				       buffer->offset + node->fill,
+				       node->transfer - node->fill, from);
+		if (!n)
+			ret = -EFAULT;
+		node->fill += n;
+		done += n;
+		if (node->fill == node->transfer)
+			ret = vdi_node_send(node);
+	}
+	return done ?: ret;
+}
+
+/*
+ * All of a medium was read.  A removable one may be followed by another: Load
+ * says whether there is one.
+ */
+static int vdi_node_read_next(struct vdi_node *node, enum vdi_node_how how)
+{
+	u32 answer;
+	int ret;
+
+	ret = vdi_node_drop_reads(node, how);
+	if (!ret && node->features & VDI_FEAT_REMOVABLE)
+		ret = vdi_node_command(node, VDI_CMD_LOAD, 1, 0, how);
+	if (ret)
+		return ret;
+	node->full = false;
+	answer = node->command.answer;
+	node->eof = answer || !(node->features & VDI_FEAT_REMOVABLE);
+	if (node->eof && answer != VDI_CODE_SUCCESS &&
+	    answer != VDI_CODE_NO_MEDIA_IN_DRIVE &&
+	    answer != VDI_CODE_NO_DATA_DETECTED &&
+	    answer != VDI_CODE_HANDLE_EOF)
+		return vdi_node_fail(node, vdi_node_errno(answer));
+	return 0;
+}
+
+/* The oldest Read is used up: what does its answer say? */
+static int vdi_node_read_on(struct vdi_node *node,
+			    const struct vdi_node_buffer *buffer)
+{
+	u32 code = buffer->code;
+
+	node->full = code == VDI_CODE_HANDLE_EOF ||
+		     code == VDI_CODE_NO_DATA_DETECTED;
+	vdi_node_drop_head(node);
+	return code && !node->full ? vdi_node_fail(node, vdi_node_errno(code)) :
+				     0;
+}
+
+/**
+ * vdi_node_read_pipe() - read(2)
+ * @node: the node
+ * @to: where to
+ * @how: how to wait
+ *
+ * Does not wait for more when it has something.
+ *
+ * Return: bytes, 0 at the end, or -errno.
+ */
+ssize_t vdi_node_read_pipe(struct vdi_node *node, struct iov_iter *to,
+			   enum vdi_node_how how)
+{
+	struct vdi_node_buffer *buffer;
+	size_t done = 0, n;
+	int ret = 0;
+
+	while (!ret && iov_iter_count(to) && !node->eof) {
+		if (node->full) {
+			ret = vdi_node_read_next(node, done ?
+						 VDI_NODE_NONBLOCK : how);
+			continue;
+		}
+		vdi_node_read_ahead(node);
+		if (!node->count)
+			return done ?: -ECANCELED;
+		ret = vdi_node_head(node, done ? VDI_NODE_NONBLOCK : how,
+				    &buffer);
+		if (ret)
+			break;
+		n = vdi_area_to_iter(&node->call.set->area,
+				     buffer->offset + buffer->start,
+				     buffer->result - buffer->start, to);
+		if (!n && buffer->start < buffer->result)
+			ret = -EFAULT;
+		buffer->start += n;
+		done += n;
+		if (!ret && buffer->start == buffer->result)
+			ret = vdi_node_read_on(node, buffer);
+	}
+	vdi_node_read_ahead(node);
+	return done ?: ret;
+}
+
+/**
+ * vdi_node_poll_pipe() - What poll says of a pipe
+ * @node: the node; the caller has queued itself at its handle
+ *
+ * Return: EPOLL* mask.
+ */
+__poll_t vdi_node_poll_pipe(struct vdi_node *node)
+{
+	struct vdi_set *set = node->call.set;
+	u64 bit = BIT_ULL(node->index);
+	__poll_t mask = 0;
+	bool answers;
+
+	spin_lock(&set->lock);
+	answers = set->ready[VDI_SERVER] & bit;
+	if (vdi_state_aborted(set))
+		mask = EPOLLERR | EPOLLHUP;
+	spin_unlock(&set->lock);
+	/* Who has the lock is about to move data: look again when it has */
+	if (!mask && mutex_trylock(&node->lock)) {
+		if (answers)
+			vdi_node_collect(node);
+		answers = node->writable ? node->count < node->depth ||
+					   vdi_node_at(node, 0)->answered :
+			  node->eof || (node->count &&
+					vdi_node_at(node, 0)->answered);
+		answers |= node->error || node->filling;
+		mutex_unlock(&node->lock);
+	}
+	if (mask || answers)
+		mask |= node->writable ? EPOLLOUT | EPOLLWRNORM :
+					 EPOLLIN | EPOLLRDNORM;
+	return mask;
+}
