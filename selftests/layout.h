@@ -41,7 +41,7 @@ AT(vdi_reason, who, 8);
 AT(vdi_reason, time_ns, 24);
 AT(vdi_reason, text, 32);
 
-SIZE(vdi_set_stat, 864);
+SIZE(vdi_set_stat, 872);
 AT(vdi_set_stat, name, 0);
 AT(vdi_set_stat, instance, 256);
 AT(vdi_set_stat, id, 512);
@@ -72,6 +72,8 @@ AT(vdi_set_stat, wakeups, 832);
 AT(vdi_set_stat, sleeps, 840);
 AT(vdi_set_stat, client_wait_ns, 848);
 AT(vdi_set_stat, server_wait_ns, 856);
+AT(vdi_set_stat, first_node, 864);
+AT(vdi_set_stat, __reserved, 868);
 
 SIZE(vdi_get_info, 96);
 AT(vdi_get_info, size, 0);
@@ -88,7 +90,7 @@ AT(vdi_get_info, out_max_handles, 56);
 AT(vdi_get_info, out_max_spin_us, 60);
 AT(vdi_get_info, out_version, 64);
 
-SIZE(vdi_create, 584);
+SIZE(vdi_create, 600);
 AT(vdi_create, size, 0);
 AT(vdi_create, flags, 4);
 AT(vdi_create, name, 8);
@@ -98,6 +100,10 @@ AT(vdi_create, mode, 568);
 AT(vdi_create, gid, 572);
 AT(vdi_create, ring_depth, 576);
 AT(vdi_create, stall_limit_ms, 580);
+AT(vdi_create, node_block_size, 584);
+AT(vdi_create, node_transfer_size, 588);
+AT(vdi_create, node_depth, 592);
+AT(vdi_create, __reserved, 596);
 
 SIZE(vdi_open, 520);
 AT(vdi_open, size, 0);
@@ -157,7 +163,7 @@ AT(vdi_open_device, name, 8);
 AT(vdi_open_device, out_fd, 264);
 AT(vdi_open_device, out_index, 268);
 
-SIZE(vdi_status, 880);
+SIZE(vdi_status, 888);
 AT(vdi_status, size, 0);
 AT(vdi_status, flags, 4);
 AT(vdi_status, out_role, 8);
@@ -226,7 +232,7 @@ AT(vdi_list, after, 24);
 AT(vdi_list, out_sets, 32);
 AT(vdi_list, out_more, 36);
 
-SIZE(vdi_stat_name, 1384);
+SIZE(vdi_stat_name, 1392);
 AT(vdi_stat_name, size, 0);
 AT(vdi_stat_name, flags, 4);
 AT(vdi_stat_name, name, 8);

@@ -147,6 +147,7 @@ const char *vdi_limit_name(uint32_t limit);
  */
 
 #define VDI_CREATE_OPT_GID	(1U << 0)	/* @gid is given */
+#define VDI_CREATE_OPT_NODES	(1U << 1)	/* a character device for each device */
 
 /**
  * struct vdi_create_options - What vdi_client_create_ex() can be told besides
@@ -157,6 +158,16 @@ const char *vdi_limit_name(uint32_t limit);
  * @ring_depth: commands that one device can hold, 0 for the default
  * @stall_limit_ms: abort the set if commands are delivered and none is
  *	completed for longer, 0 is never
+ * @node_block_size: with %VDI_CREATE_OPT_NODES the block size of the nodes,
+ *	512..65536, a power of two; 0 for the default: 65536 for a tape, else 512
+ * @node_transfer_size: likewise their largest transfer, a multiple of 64 KiB up
+ *	to 64 MiB; 0 for the default of 256 KiB
+ * @node_depth: likewise the buffers of that size that each has, at most
+ *	%VDI_MAX_NODE_DEPTH; 0 for the default of 4
+ *
+ * The structure grows at its end, and @size says which of its members a program
+ * knows; what it does not know is 0.  The first version ended with
+ * @stall_limit_ms.
  */
 struct vdi_create_options {
 	uint32_t size;
@@ -165,6 +176,9 @@ struct vdi_create_options {
 	uint32_t gid;
 	uint32_t ring_depth;
 	uint32_t stall_limit_ms;
+	uint32_t node_block_size;
+	uint32_t node_transfer_size;
+	uint32_t node_depth;
 };
 
 /*
@@ -176,7 +190,8 @@ void vdi_client_free(struct vdi_client *client);
 
 /*
  * Create, CreateEx (3.1): @config needs at least device_count.  @instance and
- * @options may be NULL.
+ * @options may be NULL.  With nodes vdi_client_stat() tells their numbers, in
+ * @first_node; -EOPNOTSUPP: the kernel has none, see %VDI_CAP_NODES.
  */
 int vdi_client_create(struct vdi_client *client, const char *name,
 		      const struct vdi_config *config);

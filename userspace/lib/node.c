@@ -205,6 +205,24 @@ int libvdi_abort(int fd, uint32_t code, const char *text)
 	return err;
 }
 
+/*
+ * A kernel without nodes does not know the member and leaves it 0, which is a
+ * node's number.  It is the rare case, so nobody pays for it but that one.
+ */
+static void mend_stat(int fd, struct vdi_set_stat *stat, unsigned int nr)
+{
+	struct vdi_get_info info = { .size = sizeof(info) };
+	unsigned int i;
+
+	for (i = 0; i < nr && stat[i].first_node; i++)
+		;
+	if (i == nr || libvdi_ioctl(fd, VDI_IOC_GET_INFO, &info) ||
+	    info.out_capabilities & VDI_CAP_NODES)
+		return;
+	for (i = 0; i < nr; i++)
+		stat[i].first_node = VDI_NODE_NONE;
+}
+
 /* The caller may know a shorter or a longer structure than this library. */
 static void copy_stat(struct vdi_set_stat *to, size_t size,
 		      const struct vdi_set_stat *from)
@@ -223,9 +241,11 @@ int libvdi_stat(int fd, struct vdi_set_stat *stat, size_t size)
 	if (!stat)
 		return -EINVAL;
 	err = libvdi_ioctl(fd, VDI_IOC_STATUS, &arg);
-	if (!err)
-		copy_stat(stat, size, &arg.out_stat);
-	return err;
+	if (err)
+		return err;
+	mend_stat(fd, &arg.out_stat, 1);
+	copy_stat(stat, size, &arg.out_stat);
+	return 0;
 }
 
 int libvdi_open_device(int fd, const char *name, struct vdi_open_device *arg)
@@ -297,6 +317,8 @@ int vdi_list(struct vdi_set_stat *sets, size_t entry_size, unsigned int nr,
 	if (fd < 0)
 		return fd;
 	err = libvdi_ioctl(fd, VDI_IOC_LIST, &arg);
+	if (!err && entry_size == sizeof(*sets))
+		mend_stat(fd, sets, arg.out_sets);
 	close(fd);
 	if (err)
 		return err;
@@ -322,6 +344,8 @@ int vdi_stat_name(const char *instance, const char *name,
 	if (fd < 0)
 		return fd;
 	err = libvdi_ioctl(fd, VDI_IOC_STAT_NAME, &arg);
+	if (!err)
+		mend_stat(fd, &arg.out_stat, 1);
 	close(fd);
 	if (!err)
 		copy_stat(stat, size, &arg.out_stat);

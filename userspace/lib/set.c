@@ -66,6 +66,35 @@ static int client_bind(struct vdi_client *client, unsigned long request, void *a
 	return err;
 }
 
+#define OPTIONS_FIRST_SIZE	offsetof(struct vdi_create_options, node_block_size)
+#define OPTIONS_ALL		(VDI_CREATE_OPT_GID | VDI_CREATE_OPT_NODES)
+
+/* The caller may know a shorter structure than this library. */
+static int client_options(struct vdi_create *arg, const struct vdi_create_options *given)
+{
+	struct vdi_create_options options = { };
+
+	if (given->size < OPTIONS_FIRST_SIZE)
+		return -EINVAL;
+	if (given->size > sizeof(options))
+		return -EOPNOTSUPP;
+	memcpy(&options, given, given->size);
+	if (options.flags & ~OPTIONS_ALL)
+		return -EOPNOTSUPP;
+	if (options.flags & VDI_CREATE_OPT_GID)
+		arg->flags |= VDI_CREATE_F_GID;
+	if (options.flags & VDI_CREATE_OPT_NODES)
+		arg->flags |= VDI_CREATE_F_NODES;
+	arg->mode = options.mode;
+	arg->gid = options.gid;
+	arg->ring_depth = options.ring_depth;
+	arg->stall_limit_ms = options.stall_limit_ms;
+	arg->node_block_size = options.node_block_size;
+	arg->node_transfer_size = options.node_transfer_size;
+	arg->node_depth = options.node_depth;
+	return 0;
+}
+
 int vdi_client_create_ex(struct vdi_client *client, const char *instance,
 			 const char *name, const struct vdi_config *config,
 			 const struct vdi_create_options *options)
@@ -81,20 +110,11 @@ int vdi_client_create_ex(struct vdi_client *client, const char *instance,
 	if (err)
 		return err;
 	arg.config = *config;
-	if (options) {
-		if (options->size < sizeof(*options))
-			return -EINVAL;
-		if (options->size > sizeof(*options) ||
-		    options->flags & ~VDI_CREATE_OPT_GID)
-			return -EOPNOTSUPP;
-		if (options->flags & VDI_CREATE_OPT_GID)
-			arg.flags |= VDI_CREATE_F_GID;
-		arg.mode = options->mode;
-		arg.gid = options->gid;
-		arg.ring_depth = options->ring_depth;
-		arg.stall_limit_ms = options->stall_limit_ms;
-	}
-	return client_bind(client, VDI_IOC_CREATE, &arg);
+	err = options ? client_options(&arg, options) : 0;
+	if (!err)
+		err = client_bind(client, VDI_IOC_CREATE, &arg);
+	/* the sizes are in a part of the structure that an older kernel does not know */
+	return err == -E2BIG ? -EOPNOTSUPP : err;
 }
 
 int vdi_client_create(struct vdi_client *client, const char *name,
