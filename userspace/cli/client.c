@@ -220,9 +220,13 @@ static int client_create(struct client *client)
 	};
 	struct vdi_create_options create = {
 		.size = sizeof(create),
-		.flags = options->have_gid ? VDI_CREATE_OPT_GID : 0,
+		.flags = (options->have_gid ? VDI_CREATE_OPT_GID : 0) |
+			 (options->nodes.wanted ? VDI_CREATE_OPT_NODES : 0),
 		.mode = options->mode,
 		.gid = options->gid,
+		.node_block_size = options->nodes.block_size,
+		.node_transfer_size = options->nodes.transfer_size,
+		.node_depth = options->nodes.depth,
 	};
 	char last[VDI_NAME_SIZE];
 	int ret;
@@ -230,14 +234,32 @@ static int client_create(struct client *client)
 	if (!stream_device_name(last, options->name, options->count - 1))
 		return report_fail(EXIT_USAGE, "%s: the name is too long for %u devices",
 				   options->name, options->count);
+	ret = options->nodes.wanted ? nodes_available() : 0;
+	if (ret)
+		return ret;
 	ret = vdi_client_new(&client->client);
 	if (ret)
 		return verdict_node(ret);
 	ret = vdi_client_create_ex(client->client, options->instance, options->name, &config,
 				   &create);
-	if (ret == -EPERM)
+	if (ret == -EPERM && options->have_gid)
 		return report_fail(EXIT_USAGE, "--group: you are not in group %u", options->gid);
+	if (ret == -EPERM)
+		return report_fail(EXIT_NO_DEVICE,
+				   "--nodes: not permitted in a user namespace: use vdi put and get");
 	return ret ? verdict_error(ret, "create", options->name) : 0;
+}
+
+/* From now on their writers or readers may come. */
+static int client_show_nodes(struct client *client)
+{
+	struct vdi_set_stat stat;
+	int ret = vdi_client_stat(client->client, &stat, sizeof(stat));
+
+	if (ret)
+		return verdict_error(ret, "look at", client->options->name);
+	return nodes_print(client->options->nodes.out, &stat) ? 0 :
+	       report_fail(EXIT_FAILED, "the paths of the nodes can't be written");
 }
 
 /* An end that the set itself knows about. */
@@ -395,6 +417,8 @@ int client_run(const struct client_options *options, const struct client_job *jo
 	if (!client.threads)
 		return report_fail(EXIT_FAILED, "out of memory");
 	ret = client_create(&client);
+	if (!ret && options->nodes.wanted)
+		ret = client_show_nodes(&client);
 	if (!ret) {
 		if (job->created)
 			job->created(job->ctx);

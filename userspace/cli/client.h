@@ -11,6 +11,7 @@
 
 #include <linux/vdi.h>
 
+#include "nodes.h"
 #include "progress.h"
 
 struct client_options {
@@ -22,6 +23,7 @@ struct client_options {
 	unsigned int mode;		/* of the set, 0 for the default */
 	unsigned int gid;		/* of the set */
 	bool have_gid;
+	struct nodes_options nodes;
 	int64_t connect_timeout_ms;	/* 0: for ever */
 	int64_t idle_timeout_ms;	/* 0: for ever */
 	enum progress_when progress;

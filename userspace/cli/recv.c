@@ -265,6 +265,7 @@ static const char recv_help[] =
 "  --media-size SIZE       a medium is full then (default: never)\n"
 "  --eom-warning SIZE      the engine is warned so far before the end of a medium (a\n"
 "                          sixteenth of it, 1M at most)\n"
+SESSION_HELP_NODES
 SESSION_HELP_SET
 SESSION_HELP_PROGRESS
 SESSION_HELP_WAIT;
@@ -323,7 +324,7 @@ static int recv_kind(struct target_options *target, struct client_options *clien
 int verb_recv(int argc, char **argv)
 {
 	static const struct option options[] = {
-		SESSION_LONG, SESSION_LONG_PROGRESS, SESSION_LONG_CLIENT,
+		SESSION_LONG, SESSION_LONG_PROGRESS, SESSION_LONG_CLIENT, SESSION_LONG_NODES,
 		{ "force", no_argument, NULL, SESSION_FORCE },
 		{ "allow-empty", no_argument, NULL, SESSION_EMPTY },
 		{ "like", required_argument, NULL, RECV_LIKE },
@@ -337,7 +338,7 @@ int verb_recv(int argc, char **argv)
 	struct session session;
 	int option, ret;
 
-	session_init(&session);
+	session_init_client(&session);
 	while ((option = getopt_long(argc, argv, SESSION_SHORT_COUNT, options, NULL)) != -1) {
 		ret = option < SESSION_OWN ? session_option(&session, option, argv, recv_help) :
 					     recv_option(&target, option) ?: -1;
@@ -352,9 +353,12 @@ int verb_recv(int argc, char **argv)
 	target.count = session.count;
 	target.force = session.force;
 	target.allow_empty = session.allow_empty;
-	ret = recv_kind(&target, &client);
+	ret = recv_kind(&target, &client) ?: nodes_parse(&session, &client.nodes);
 	if (ret)
 		return ret;
+	/* stdout may be the backup */
+	if (!strcmp(target.path, "-"))
+		client.nodes.out = stderr;
 	watch_block_signals();
 	return recv_run(&client, &target, NULL, NULL);
 }

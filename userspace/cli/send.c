@@ -175,9 +175,26 @@ static const char send_help[] =
 "is handed out.  The number of devices is that of its stripes, and they are what\n"
 "those of the backup were: pipes, tapes or disks, with the same media.\n"
 "\n"
+SESSION_HELP_NODES
 SESSION_HELP_SET
 SESSION_HELP_PROGRESS
 SESSION_HELP_WAIT;
+
+/* A tape is read with the blocks that it has. */
+static int send_nodes(const struct source *source, struct nodes_options *nodes)
+{
+	struct medium *medium = source_medium(source, 0);
+	unsigned int block;
+
+	if (!nodes->wanted || !medium || medium_info(medium)->kind != STRIPE_TAPE)
+		return 0;
+	block = medium_info(medium)->block_size;
+	if (nodes->block_size && nodes->block_size != block)
+		return report_fail(EXIT_USAGE, "--block-size %u: the tape has blocks of %u bytes",
+				   nodes->block_size, block);
+	nodes->block_size = block;
+	return 0;
+}
 
 int verb_send(int argc, char **argv)
 {
@@ -185,6 +202,7 @@ int verb_send(int argc, char **argv)
 		SESSION_LONG, SESSION_LONG_PROGRESS,
 		{ "mode", required_argument, NULL, SESSION_MODE },
 		{ "group", required_argument, NULL, SESSION_GROUP },
+		SESSION_LONG_NODES,
 		{ }
 	};
 	struct client_options client;
@@ -192,7 +210,7 @@ int verb_send(int argc, char **argv)
 	struct source *source;
 	int option, ret;
 
-	session_init(&session);
+	session_init_client(&session);
 	while ((option = getopt_long(argc, argv, SESSION_SHORT, options, NULL)) != -1) {
 		ret = session_option(&session, option, argv, send_help);
 		if (ret >= 0)
@@ -206,7 +224,9 @@ int verb_send(int argc, char **argv)
 		return ret;
 	session.count = source_count(source);
 	session_client(&session, argv[optind], &client);
-	ret = source_verify(source, &watch_stop);
+	ret = nodes_parse(&session, &client.nodes) ?: send_nodes(source, &client.nodes);
+	if (!ret)
+		ret = source_verify(source, &watch_stop);
 	watch_block_signals();
 	if (!ret)
 		ret = send_run(&client, source, NULL, NULL);

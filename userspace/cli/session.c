@@ -22,6 +22,14 @@ void session_init(struct session *session)
 	session->block_size = 4096;
 }
 
+void session_init_client(struct session *session)
+{
+	session_init(session);
+	session->depth = 0;
+	session->transfer_size = 0;
+	session->block_size = 0;
+}
+
 static bool session_transfer(struct session *session, const char *arg)
 {
 	uint64_t value;
@@ -94,6 +102,9 @@ int session_option(struct session *session, int option, char **argv, const char 
 		return -1;
 	case 'v':
 		report_level(1);
+		return -1;
+	case SESSION_NODES:
+		session->nodes = true;
 		return -1;
 	case SESSION_FORCE:
 		session->force = true;

@@ -23,6 +23,7 @@ struct session {
 	unsigned int depth;
 	unsigned int transfer_size;
 	unsigned int block_size;
+	bool nodes;
 	bool force;
 	bool allow_empty;
 };
@@ -31,7 +32,7 @@ struct session {
 enum {
 	SESSION_HELP = 256, SESSION_PROGRESS, SESSION_CONNECT, SESSION_IDLE, SESSION_MODE,
 	SESSION_GROUP, SESSION_DEPTH, SESSION_TRANSFER, SESSION_BLOCK, SESSION_FORCE,
-	SESSION_EMPTY, SESSION_INSTANCE, SESSION_OWN,	/* the verb's own from here */
+	SESSION_EMPTY, SESSION_INSTANCE, SESSION_NODES, SESSION_OWN,	/* the verb's own from here */
 };
 
 #define SESSION_LONG_INSTANCE					\
@@ -55,6 +56,9 @@ enum {
 	{ "depth", required_argument, NULL, SESSION_DEPTH },	\
 	{ "transfer-size", required_argument, NULL, SESSION_TRANSFER }, \
 	{ "block-size", required_argument, NULL, SESSION_BLOCK }
+#define SESSION_LONG_NODES					\
+	{ "nodes", no_argument, NULL, SESSION_NODES },		\
+	SESSION_LONG_SERVER
 
 #define SESSION_HELP_INSTANCE \
 "  --instance NAME         of the set: (instance, name) is unique; none by default\n"
@@ -69,6 +73,12 @@ SESSION_HELP_INSTANCE \
 "  --depth N               buffers a device that are on their way (4)\n" \
 "  --transfer-size SIZE    of one buffer, a multiple of 64K up to 64M (1M)\n" \
 "  --block-size SIZE       of the devices, a power of two, 512..64K (4K)\n"
+#define SESSION_HELP_NODES \
+"  --nodes                 a character device for each device, for programs that can't\n" \
+"                          be an engine: prints their paths, see vdi-node(4)\n" \
+"  --depth N, --transfer-size SIZE, --block-size SIZE\n" \
+"                          with --nodes: buffers of each (4, 64 at most), their size\n" \
+"                          (256K), and the block size (512; a tape's 64K)\n"
 #define SESSION_HELP_PROGRESS \
 "  --progress WHEN         auto (on a terminal), always or never; SIGUSR1 shows one line\n"
 #define SESSION_HELP_SET \
@@ -76,6 +86,8 @@ SESSION_HELP_INSTANCE \
 "  --group GROUP           group of the set\n"
 
 void session_init(struct session *session);
+/* Of a client: what the engine decides is 0 until an option says something. */
+void session_init_client(struct session *session);
 
 /*
  * One option of the verb argv[0]; -1 if it was taken, else an exit code, 0

@@ -9,6 +9,7 @@
 #include <libvdi.h>
 
 #include "device.h"
+#include "nodes.h"
 #include "show.h"
 #include "verdict.h"
 
@@ -63,6 +64,19 @@ static void show_reason_json(struct json *json, const struct vdi_reason *reason)
 	json_close(json, '}');
 }
 
+static void show_nodes_json(struct json *json, const struct vdi_set_stat *stat)
+{
+	char path[64];
+	unsigned int i;
+
+	json_open(json, "nodes", '[');
+	for (i = 0; i < nodes_count(stat); i++) {
+		nodes_path(path, sizeof(path), stat, i);
+		json_string(json, NULL, path);
+	}
+	json_close(json, ']');
+}
+
 void show_set_json(struct json *json, const struct vdi_set_stat *stat)
 {
 	json_string(json, "name", stat->name);
@@ -72,6 +86,7 @@ void show_set_json(struct json *json, const struct vdi_set_stat *stat)
 	json_number(json, "devices", stat->device_count);
 	json_number(json, "features", stat->features);
 	json_string(json, "kind", device_kind_name(stat->features));
+	show_nodes_json(json, stat);
 	json_number(json, "mode", stat->mode);
 	json_monotonic(json, "created", stat->created_ns);
 	show_party_json(json, "client", &stat->client);
@@ -98,6 +113,21 @@ void show_set_json(struct json *json, const struct vdi_set_stat *stat)
 	json_number(json, "server_wait_ns", stat->server_wait_ns);
 }
 
+static void show_nodes_text(const struct vdi_set_stat *stat)
+{
+	char path[64];
+	unsigned int count = nodes_count(stat);
+
+	if (!count)
+		return;
+	nodes_path(path, sizeof(path), stat, 0);
+	printf("%-10s %s", "nodes", path);
+	nodes_path(path, sizeof(path), stat, count - 1);
+	if (count > 1)
+		printf(" to %s", path);
+	putchar('\n');
+}
+
 static void show_party_text(const char *what, const struct vdi_party *party)
 {
 	if (party->role == VDI_ROLE_NONE)
@@ -120,6 +150,7 @@ void show_set_text(const struct vdi_set_stat *stat)
 	       stat->closed_devices);
 	printf("%-10s %s%s\n", "kind", device_kind_name(stat->features),
 	       stat->features & VDI_FEAT_REMOVABLE ? ", removable media" : "");
+	show_nodes_text(stat);
 	show_party_text("client", &stat->client);
 	show_party_text("server", &stat->server);
 	printf("%-10s %" PRIu64, "bytes", done);

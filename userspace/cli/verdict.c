@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <libvdi.h>
@@ -83,7 +84,8 @@ void verdict_reason(const struct vdi_reason *reason, char *buf, size_t size)
 		break;
 	case VDI_REASON_CLIENT_DIED:
 	case VDI_REASON_SERVER_DIED:
-		what = "died";
+		/* who writes to a node, and says at the end that it went wrong */
+		what = strstr(reason->text, " exited with status ") ? "failed" : "died";
 		break;
 	case VDI_REASON_STALLED:
 		what = "did not answer in time";
