@@ -16,7 +16,6 @@
  * @deadline_ns: when to give up
  * @spin_us: how long to spin first
  * @nonblock: do not wait
- * @killable: no other signal ends the wait; for nodes
  * @counted: the call is in the statistics (protected by set->lock)
  * @asleep: counted among the sleepers of the handle (protected by set->lock)
  * @since: when it was
@@ -26,7 +25,6 @@ struct vdi_wait {
 	u64 deadline_ns;
 	unsigned int spin_us;
 	bool nonblock;
-	bool killable;
 	bool counted;
 	bool asleep;
 	u64 since;
@@ -96,6 +94,7 @@ unsigned int vdi_command_accept(struct vdi_call *call, const void *records,
 				int *refused, int *status);
 unsigned int vdi_command_take(struct vdi_call *call, void *records,
 			      unsigned int max);
+int vdi_command_status(const struct vdi_call *call, unsigned int min);
 int vdi_command_wait(struct vdi_call *call, struct vdi_wait *wait);
 void vdi_command_note_closed(struct vdi_call *call);
 __poll_t vdi_command_poll(struct vdi_handle *handle, struct vdi_set *set,

@@ -68,7 +68,8 @@ bool vdi_node_holder_exits(struct vdi_node *node)
 			   current->signal->group_exit_code :
 			   current->exit_code;
 
-	if (!code)
+	/* Of a device that has ended in order there is nothing to lose */
+	if (!code || (node->last && READ_ONCE(node->phase) == VDI_NODE_PHASE_DONE))
 		return false;
 	vdi_node_program(program, sizeof(program));
 	if (code & 0x7f)

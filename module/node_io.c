@@ -128,22 +128,26 @@ static void vdi_node_collect(struct vdi_node *node)
  */
 int vdi_node_wait(struct vdi_node *node, enum vdi_node_how how)
 {
-	struct vdi_wait wait = {
-		.min = 1,
-		.deadline_ns = VDI_TIME_INFINITE,
-		.nonblock = how == VDI_NODE_NONBLOCK,
-		.killable = how == VDI_NODE_KILLABLE,
-	};
-	int ret = vdi_command_wait(&node->call, &wait);
+	struct vdi_handle *handle = node->handle;
+	int status = vdi_command_status(&node->call, 1), ret = 0;
 
-	if (!ret)
-		vdi_node_collect(node);
-	if (ret == -EINTR)
-		return -ERESTARTSYS;
-	/* Closed, or taken from us: nothing comes any more */
-	if (ret && ret != -EAGAIN && ret != -ERESTARTSYS)
+	/* Nobody saves a wake-up of a handle that is polled: see vdi_node_bind() */
+	if (!status && how == VDI_NODE_NONBLOCK)
+		return -EAGAIN;
+	if (!status && how == VDI_NODE_KILLABLE)
+		ret = vdi_command_sleep(handle->wq, VDI_TIME_INFINITE,
+					VDI_TASK_KILLABLE, 0,
+					(status = vdi_command_status(&node->call, 1)));
+	else if (!status)
+		ret = vdi_command_sleep(handle->wq, VDI_TIME_INFINITE,
+					VDI_TASK_INTERRUPTIBLE, 0,
+					(status = vdi_command_status(&node->call, 1)));
+	/* Closed, or aborted and all is collected: nothing comes any more */
+	if (status < 0)
 		return -ECANCELED;
-	return ret;
+	if (status > 0)
+		vdi_node_collect(node);
+	return status ? 0 : ret;
 }
 
 static int vdi_node_submit(struct vdi_node *node, const struct vdi_command *c)

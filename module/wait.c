@@ -447,7 +447,14 @@ static void vdi_wait_spin(const struct vdi_call *call, unsigned int us)
 		cpu_relax();
 }
 
-static int vdi_wait_status(const struct vdi_call *call, unsigned int min)
+/**
+ * vdi_command_status() - vdi_wait_status_locked() for who does not hold the lock
+ * @call: the call
+ * @min: least number of records wanted
+ *
+ * Return: 1 if there is something, -errno if there will be nothing, 0 to wait.
+ */
+int vdi_command_status(const struct vdi_call *call, unsigned int min)
 {
 	int ret;
 
@@ -466,8 +473,6 @@ static int vdi_wait_status(const struct vdi_call *call, unsigned int min)
  */
 int vdi_command_wait(struct vdi_call *call, struct vdi_wait *wait)
 {
-	const unsigned int state = wait->killable ? VDI_TASK_KILLABLE :
-						    VDI_TASK_INTERRUPTIBLE;
 	struct vdi_handle *handle = call->handle;
 	struct vdi_set *set = call->set;
 	int status = 0, ret = 0;
@@ -489,8 +494,9 @@ int vdi_command_wait(struct vdi_call *call, struct vdi_wait *wait)
 		if (!wait->asleep)
 			return wait->nonblock ? -EAGAIN : -ETIMEDOUT;
 	}
-	ret = vdi_command_sleep(handle->wq, wait->deadline_ns, state, 1,
-				(status = vdi_wait_status(call, wait->min)));
+	ret = vdi_command_sleep(handle->wq, wait->deadline_ns,
+				VDI_TASK_INTERRUPTIBLE, 1,
+				(status = vdi_command_status(call, wait->min)));
 
 	spin_lock(&set->lock);
 	vdi_wait_wake_up_locked(call, wait);
