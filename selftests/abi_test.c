@@ -55,22 +55,31 @@ _Static_assert(VDI_CODE_SUCCESS == 0 && VDI_CODE_OPERATION_ABORTED == 995 &&
 #define DEVICE	2	/* of device handles */
 #define NONE	((size_t)-1)
 
-/* Every ioctl: where it works, its size, flags that exist, its reserved word. */
+/*
+ * Every ioctl: where it works, its size, that of its first version, flags that
+ * exist, its reserved word.
+ */
 struct call {
 	const char *name;
 	unsigned long req;
 	unsigned int on;
 	size_t size;
+	size_t first;
 	__u32 flags;
 	size_t reserved;
 };
 
 #define CALL(nr, type, where, known, word) \
-	{ #nr, VDI_IOC_##nr, where, sizeof(struct type), known, word }
+	{ #nr, VDI_IOC_##nr, where, sizeof(struct type), sizeof(struct type), known, word }
+
+/* One that has grown: @field is the first that its first version did not have */
+#define CALL_GREW(nr, type, field, where, known, word) \
+	{ #nr, VDI_IOC_##nr, where, sizeof(struct type), offsetof(struct type, field), known, word }
 
 static const struct call calls[] = {
 	CALL(GET_INFO, vdi_get_info, SET, 0, NONE),
-	CALL(CREATE, vdi_create, SET, 1, offsetof(struct vdi_create, config.__reserved)),
+	CALL_GREW(CREATE, vdi_create, node_block_size, SET, 3,
+		  offsetof(struct vdi_create, config.__reserved)),
 	CALL(OPEN, vdi_open, SET, 0, NONE),
 	CALL(OPEN_SECONDARY, vdi_open_secondary, SET, 0, NONE),
 	CALL(GET_CONFIG, vdi_get_config, SET | DEVICE, 0,
@@ -80,7 +89,7 @@ static const struct call calls[] = {
 	CALL(END_CONFIG, vdi_end_config, SET, 0, NONE),
 	CALL(GROW_AREA, vdi_grow_area, SET, 0, NONE),
 	CALL(OPEN_DEVICE, vdi_open_device, SET, 1, NONE),
-	CALL(STATUS, vdi_status, SET | DEVICE, 0, NONE),
+	CALL_GREW(STATUS, vdi_status, out_stat.first_node, SET | DEVICE, 0, NONE),
 	CALL(SET_HINT, vdi_set_hint, SET, 0, NONE),
 	CALL(EXCHANGE, vdi_exchange, SET | DEVICE, 0,
 	     offsetof(struct vdi_exchange, __reserved)),
@@ -88,7 +97,7 @@ static const struct call calls[] = {
 	CALL(CLOSE, vdi_close, SET, 0, NONE),
 	CALL(ADOPT, vdi_adopt, SET | DEVICE, 0, NONE),
 	CALL(LIST, vdi_list, SET, 0, NONE),
-	CALL(STAT_NAME, vdi_stat_name, SET, 0, NONE),
+	CALL_GREW(STAT_NAME, vdi_stat_name, out_stat.first_node, SET, 0, NONE),
 	CALL(ABORT_NAME, vdi_abort_name, SET, 0, offsetof(struct vdi_abort_name, __reserved)),
 	CALL(CLOSE_DEVICE, vdi_close_device, DEVICE, 0, NONE),
 	CALL(DEVICE_STATUS, vdi_device_status, DEVICE, 0, NONE),
@@ -171,8 +180,41 @@ TEST_F(walk, size_too_short_EINVAL)
 	__u32 size;
 
 	for_each_call(c, k)
-		for (size = 0; size < c->size; size++)
+		for (size = 0; size < c->first; size++)
 			EXPECT_WALK(EINVAL, prepare(self->page, c->size, size));
+}
+
+/* A program of that time sees what it always saw, and nothing behind it. */
+TEST_F(walk, first_version)
+{
+	struct vdi_status *status;
+	const struct call *c;
+	struct kind *k;
+	size_t i;
+
+	for_each_call(c, k) {
+		if (c->first == c->size || c->req != VDI_IOC_STATUS)
+			continue;
+		status = (struct vdi_status *)prepare(self->page, PAGE, c->first);
+		memset(self->page + c->first, 0xa5, PAGE - c->first);
+		EXPECT_WALK(strcmp(k->who, "unbound handle") ? 0 : EPROTO, status);
+		for (i = c->first; i < PAGE; i++)
+			ASSERT_EQ(0xa5, self->page[i]);
+	}
+	/* LIST takes elements of the old size, too */
+	{
+		struct vdi_set_stat stats[2];
+		struct vdi_list list = {
+			.size = sizeof(list), .sets = (uintptr_t)stats, .nr_sets = 1,
+			.entry_size = offsetof(struct vdi_set_stat, first_node),
+		};
+
+		memset(stats, 0xa5, sizeof(stats));
+		ASSERT_EQ(0, vt_call(self->kinds[0].fd, VDI_IOC_LIST, &list));
+		EXPECT_EQ(1, list.out_sets);
+		EXPECT_EQ(0xa5a5a5a5, stats[0].first_node);
+		EXPECT_STREQ(self->name, stats[0].name);
+	}
 }
 
 TEST_F(walk, size_beyond_a_page_E2BIG)

@@ -274,7 +274,7 @@ TEST_F(handle, get_info)
 	ASSERT_OK(self->fd, VDI_IOC_GET_INFO, &i);
 	EXPECT_EQ(sizeof(i), i.size);
 	EXPECT_EQ(0, i.flags);
-	EXPECT_EQ(0, i.out_capabilities & ~VDI_CAP_EARLY_DEATH);
+	EXPECT_EQ(0, i.out_capabilities & ~(VDI_CAP_EARLY_DEATH | VDI_CAP_NODES));
 	/* the bits that make up the legal combinations of spec 6.3 */
 	EXPECT_EQ(VDI_FEAT_LIKE_TAPE | VDI_FEAT_LIKE_DISK | VDI_FEAT_REMOVABLE |
 		  VDI_FEAT_DISCARD | VDI_FEAT_SNAPSHOT_PREPARE | VDI_FEAT_REQUEST_COMPLETE,

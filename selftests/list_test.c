@@ -7,6 +7,9 @@
 
 #define ENTRY	sizeof(struct vdi_set_stat)
 
+/* In its first version; smaller is refused */
+#define FIRST	offsetof(struct vdi_set_stat, first_node)
+
 static struct vdi_list list_args(void *sets, unsigned int nr, unsigned int entry)
 {
 	struct vdi_list l = VT_INIT(vdi_list, .sets = (uintptr_t)sets, .nr_sets = nr,
@@ -52,7 +55,7 @@ TEST_F(set, list_bound_EPROTO)
 
 TEST_F(set, list_entry_size_EINVAL)
 {
-	static const __u32 bad[] = { 0, 8, ENTRY - 8, ENTRY - 1, ENTRY + 1, ENTRY + 4 };
+	static const __u32 bad[] = { 0, 8, FIRST - 8, FIRST - 1, ENTRY - 1, ENTRY + 1, ENTRY + 4 };
 	static unsigned char mem[4096] __attribute__((aligned(8)));
 	int fd = vt_open_node();
 	struct vdi_list l;
