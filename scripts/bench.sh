@@ -19,6 +19,8 @@ semaphores over shared memory, pipes and UNIX seqpacket sockets, at depth 1, 4
 and 32.  Takes about a minute.  OUT takes JSON lines, one for each case.
 
   --rounds N      interleaved rounds, 3..15 (default 3)
+  --nodes         instead, what a stream costs through a node and through a
+                  pipe to cat: instructions and system calls per MiB
   --commands N    commands of a run, a multiple of 128 (default 4096)
   --help          this text
 END

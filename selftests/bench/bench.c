@@ -34,6 +34,7 @@ static const unsigned int depths[] = { 1, 4, BENCH_MAX_DEPTH };
 #define NR_DEPTHS	(sizeof(depths) / sizeof(depths[0]))
 
 static struct bench_line lines[NR_CASES * NR_DEPTHS];
+static bool nodes;
 static unsigned int rounds = 3, commands = 4096;
 
 static const char help[] =
@@ -44,6 +45,7 @@ static const char help[] =
 "\n"
 "  --rounds N     interleaved rounds, 3..%u (default %u)\n"
 "  --commands N   commands of a run, a multiple of %u (default %u)\n"
+"  --nodes        a stream through a node and through a pipe, instead\n"
 "  --out FILE     write JSON lines there too\n"
 "  --help         this text\n";
 
@@ -66,6 +68,7 @@ static const char *parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "commands", required_argument, NULL, 'c' },
+		{ "nodes", no_argument, NULL, 'n' },
 		{ "out", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -81,6 +84,9 @@ static const char *parse(int argc, char **argv)
 		case 'c':
 			commands = number("commands", optarg, BENCH_MAX_BATCH, 1 << 20,
 					  BENCH_MAX_BATCH);
+			break;
+		case 'n':
+			nodes = true;
 			break;
 		case 'o':
 			out = optarg;
@@ -143,12 +149,15 @@ int main(int argc, char **argv)
 			bench_fail("cannot write %s: %s", out, strerror(errno));
 	}
 	check_guest();
-	run_all();
-	bench_report(lines, NR_CASES * NR_DEPTHS);
-	if (f) {
-		bench_report_json(f, lines, NR_CASES * NR_DEPTHS);
-		if (fclose(f))
-			bench_fail("cannot write %s: %s", out, strerror(errno));
+	if (nodes) {
+		bench_node(rounds, f);
+	} else {
+		run_all();
+		bench_report(lines, NR_CASES * NR_DEPTHS);
+		if (f)
+			bench_report_json(f, lines, NR_CASES * NR_DEPTHS);
 	}
+	if (f && fclose(f))
+		bench_fail("cannot write %s: %s", out, strerror(errno));
 	return 0;
 }

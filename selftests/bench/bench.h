@@ -139,6 +139,9 @@ void bench_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1,
 /* exchange.c */
 double bench_floor_exchange(void);
 
+/* node.c */
+void bench_node(unsigned int rounds, FILE *out);
+
 /* report.c */
 void bench_report(const struct bench_line *lines, unsigned int nr);
 void bench_report_json(FILE *f, const struct bench_line *lines, unsigned int nr);
