@@ -99,6 +99,8 @@ class Tape:
             got.append(thing)
             left -= thing[2]
             self.pos += 1
+            if thing[2] < BLOCK:
+                break           # behind a short block the next Read begins
         s.say("read %d" % length, code, length - left, merge(got))
 
     def skip_blocks(self, s, count):

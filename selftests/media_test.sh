@@ -163,7 +163,8 @@ test_tape_overwritten() {
 	END
 }
 
-# Transfers of any size are blocks and a shorter one: a stream comes back.
+# Transfers of any size are blocks and a shorter one, where a Read ends; a stream
+# comes back.
 test_tape_short_blocks() {
 	backup file --like tape <<-'END' || return 1
 		write 100 1
@@ -171,14 +172,22 @@ test_tape_short_blocks() {
 		mark
 		write 4096 3
 		write 1 4
+		write 200 5
 		complete
 	END
 	restore file <<-'END' || return 1
 		read 1000	= 0 100 1+0:100
 		read 1000	= 1106 0
 		clear
-		read 8192	= 1101 5000 2+0:5000
+		read 8192	= 0 5000 2+0:5000
+		read 8192	= 1101 0
 		clear
+		getpos		= 0 4
+		read 65536	= 0 4097 3+0:4096 4+0:1
+		read 65536	= 0 200 5+0:200
+		read 65536	= 1104 0
+		clear
+		skipblocks -3
 		getpos		= 0 4
 		read 4096	= 0 4096 3+0:4096
 		read 1		= 0 1 4+0:1

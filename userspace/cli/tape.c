@@ -122,36 +122,32 @@ bool tape_load_end(struct tape *tape, uint64_t length)
 	return true;
 }
 
+/*
+ * Full blocks, as many as there is room for and as follow each other, and then a
+ * short block or a filemark.  Nothing behind a short one: who asks for a block
+ * gets one, and no part of the next.
+ */
 uint32_t tape_read(struct tape *tape, size_t room, size_t *len)
 {
 	size_t i = tape_find(tape, tape->pos);
+	uint64_t next = i < tape->count ? tape->breaks[i].address : tape->end;
+	uint64_t blocks = room / tape->block_size;
+	uint32_t bytes;
 
-	*len = 0;
-	for (;;) {
-		uint64_t next = i < tape->count ? tape->breaks[i].address : tape->end;
-		uint64_t blocks = (room - *len) / tape->block_size;
-		uint32_t bytes;
-
-		if (blocks > next - tape->pos)
-			blocks = next - tape->pos;
-		*len += blocks * tape->block_size;
-		tape->pos += blocks;
-		if (*len == room)
-			return 0;
-		if (tape->pos < next)
-			break;		/* the next block is larger than what is left */
-		if (i == tape->count)
-			return VDI_CODE_NO_DATA_DETECTED;
-		bytes = tape->breaks[i].bytes;
-		if (bytes > room - *len)
-			break;
-		tape->pos++;
-		if (!bytes)
-			return VDI_CODE_FILEMARK_DETECTED;
-		*len += bytes;
-		i++;
-	}
-	return *len ? 0 : VDI_CODE_INVALID_BLOCK_LENGTH;
+	if (blocks > next - tape->pos)
+		blocks = next - tape->pos;
+	*len = blocks * tape->block_size;
+	tape->pos += blocks;
+	if (*len == room)
+		return 0;
+	if (tape->pos == next && i == tape->count)
+		return VDI_CODE_NO_DATA_DETECTED;
+	bytes = tape->pos < next ? tape->block_size : tape->breaks[i].bytes;
+	if (bytes > room - *len)
+		return *len ? 0 : VDI_CODE_INVALID_BLOCK_LENGTH;
+	tape->pos++;
+	*len += bytes;
+	return bytes ? 0 : VDI_CODE_FILEMARK_DETECTED;
 }
 
 static uint32_t tape_skip_back(struct tape *tape, uint64_t blocks)
