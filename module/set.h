@@ -6,10 +6,13 @@
  *
  * ===================  =====================================================
  * handle->bind_lock    mutex; binding, unbinding and adoption of one handle
+ * node->lock           mutex; all that a node has under way, see node.h; taken
+ *                      by itself, and before mmap_lock
  * set->config_lock     mutex; END_CONFIG and GROW_AREA of one set: making pieces
  * set->lock            spinlock; state, rings, commands, counters of a set,
  *                      of its devices and of the handles that belong to it
  * owners lock          spinlock (owner.c); which handles hang on a mm
+ * nodes lock           spinlock, leaf (node.c); whose a node is, its number
  * names lock           spinlock, leaf (name.c); (user ns, instance, name)
  * handle->lock         spinlock, leaf; the handle's set and owner: look, take
  *                      a reference, let go.  The set goes under set->lock too
