@@ -233,6 +233,15 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static void report_line(FILE *out, const struct stream_case *c, double instr, double ratio,
+			double calls)
+{
+	fprintf(out, "{\"mechanism\":\"stream-%s\",\"payload\":%zu,", c->node ? "node" : "pipe",
+		c->size);
+	fprintf(out, "\"instr_per_mib\":%.0f,\"ratio_to_pipe\":%.3f,\"syscalls_per_mib\":%.3f}\n",
+		instr, ratio, calls);
+}
+
 /**
  * bench_node() - Compare nodes with pipes and print a table
  * @rounds: how often; the median counts
@@ -261,11 +270,7 @@ void bench_node(unsigned int rounds, FILE *out)
 			printf("%-8s %10zu %16.0f %9.2fx %14.2f\n", node ? "node" : "pipe",
 			       c.size, median, median / pipe_instr, calls);
 			if (out)
-				fprintf(out, "{\"mechanism\":\"stream-%s\",\"payload\":%zu,"
-					"\"instr_per_mib\":%.0f,\"ratio_to_pipe\":%.3f,"
-					"\"syscalls_per_mib\":%.3f}\n",
-					node ? "node" : "pipe", c.size, median,
-					median / pipe_instr, calls);
+				report_line(out, &c, median, median / pipe_instr, calls);
 		}
 	}
 }
