@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * vdi put and get: the server's side for programs that know nothing of it:
- * stdin to a device, a device to stdout.
+ * stdin, or what a command prints, to a device, a device to stdout.
  *
  * A set has one server, and stdin is one stream, so both want a set of one
  * device.  NAME:0 is the same as NAME.
@@ -15,6 +15,7 @@
 
 #include "../engines/stream.h"
 #include "cli.h"
+#include "producer.h"
 #include "report.h"
 #include "session.h"
 #include "watch.h"
@@ -23,6 +24,9 @@ struct put {
 	struct stream_options options;
 	struct stream_set *volatile set;
 	bool allow_empty;
+	char **command;			/* --exec; NULL: stdin */
+	struct producer producer;
+	int in;
 };
 
 /*
@@ -48,6 +52,30 @@ static int put_failed(struct put *put, const char *what, int error)
 	return report_fail(EXIT_FAILED, "%s: %s", what, strerror(error));
 }
 
+static const char *put_source(const struct put *put)
+{
+	return put->command ? put->command[0] : "stdin";
+}
+
+/* The end of the bytes is no good end yet: the command may say that it failed. */
+static int put_end(struct put *put)
+{
+	char why[VDI_TEXT_SIZE];
+	int ret;
+
+	if (!put->command)
+		return 0;
+	ret = put_wait(put, put->producer.pidfd, POLLIN);
+	if (ret)
+		return put_failed(put, put->command[0], -ret);
+	if (stream_dead(put->set))
+		return 0;		/* what comes next says so */
+	if (producer_good(&put->producer, why, sizeof(why)))
+		return 0;
+	stream_abort(put->set, "%s", why);
+	return report_fail(EXIT_FAILED, "%s: the backup is aborted", why);
+}
+
 /* Straight into the buffers that the other side sees. */
 static int put_copy(struct put *put)
 {
@@ -60,27 +88,32 @@ static int put_copy(struct put *put)
 		ret = stream_reserve(put->set, 0, &buf, &room);
 		if (ret)
 			return ret;
-		ret = put_wait(put, STDIN_FILENO, POLLIN);
+		ret = put_wait(put, put->in, POLLIN);
 		if (ret)
-			return put_failed(put, "stdin", -ret);
+			return put_failed(put, put_source(put), -ret);
 		if (stream_dead(put->set))
 			return stream_send(put->set, 0, NULL) ?: stream_finish(put->set);
-		len = read(STDIN_FILENO, buf, room);
+		len = read(put->in, buf, room);
 		if (len < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (len < 0)
-			return put_failed(put, "stdin", errno);
+			return put_failed(put, put_source(put), errno);
 		if (!len)
 			break;
 		ret = stream_commit(put->set, 0, len);
 		if (ret)
 			return ret;
 	}
-	ret = stream_send(put->set, 0, NULL);
+	ret = put_end(put);
+	if (!ret)
+		ret = stream_send(put->set, 0, NULL);
 	if (!ret && !stream_bytes(put->set, 0) && !put->allow_empty) {
-		stream_abort(put->set, "stdin is empty");
+		const char *what = put->command ? "the output" : "stdin";
+
+		stream_abort(put->set, "%s is empty", what);
 		return report_fail(EXIT_FAILED,
-				   "stdin is empty: that is no backup, unless --allow-empty is given");
+				   "%s is empty: that is no backup, unless --allow-empty is given",
+				   what);
 	}
 	return ret ? ret : stream_finish(put->set);
 }
@@ -122,7 +155,17 @@ static int put_work(void *ctx)
 	if (ret)
 		return ret;
 	put->set = set;
-	return put->options.read ? get_copy(put) : put_copy(put);
+	if (put->options.read)
+		return get_copy(put);
+	if (!put->command)
+		return put_copy(put);
+	ret = producer_start(&put->producer, put->command);
+	if (ret)
+		return put_failed(put, put->command[0], -ret);
+	put->in = put->producer.out;
+	ret = put_copy(put);
+	producer_stop(&put->producer);
+	return ret;
 }
 
 static bool put_interrupt(void *ctx, const char *signal)
@@ -143,12 +186,15 @@ static bool put_dead(void *ctx)
 }
 
 static const char put_help[] =
-"Usage: vdi put [OPTION]... NAME\n"
-"Backs up stdin: serves the set NAME, which vdi recv or a backup program made.\n"
+"Usage: vdi put [OPTION]... NAME [--exec COMMAND [ARGUMENT]...]\n"
+"Backs up stdin, or what COMMAND prints: serves the set NAME, which vdi recv or a\n"
+"backup program made.\n"
 "\n"
 "NAME must be a set of one device; NAME:0 is the same.  Ends with success when\n"
 "the other side has answered that the backup is durable.\n"
 "\n"
+"  --exec COMMAND...       run it, once the set is there, and abort the backup if it\n"
+"                          fails; all that follows is the command's\n"
 "  --allow-empty           an empty stdin is a backup too\n"
 SESSION_HELP_SERVER
 SESSION_HELP_WAIT;
@@ -177,6 +223,24 @@ static int put_name(char *name)
 	return 0;
 }
 
+/* What follows --exec is not ours to parse: cuts it off. */
+static int put_command(int *argc, char **argv, struct put *put)
+{
+	int i;
+
+	for (i = 1; i < *argc && strcmp(argv[i], "--"); i++) {
+		if (strcmp(argv[i], "--exec"))
+			continue;
+		if (i + 1 == *argc)
+			return report_fail(EXIT_USAGE,
+					   "put: --exec needs a command: see vdi put --help");
+		put->command = argv + i + 1;
+		argv[i] = NULL;
+		*argc = i;
+	}
+	return 0;
+}
+
 static int put_verb(int argc, char **argv, bool read)
 {
 	static const struct option options[] = {
@@ -184,7 +248,7 @@ static int put_verb(int argc, char **argv, bool read)
 		{ "allow-empty", no_argument, NULL, SESSION_EMPTY },
 		{ }
 	};
-	struct put put = { };
+	struct put put = { .in = STDIN_FILENO };
 	const struct watch watch = {
 		.ctx = &put,
 		.work = put_work,
@@ -196,6 +260,9 @@ static int put_verb(int argc, char **argv, bool read)
 
 	session_init(&session);
 	session.connect_timeout_ms = 10000;
+	ret = read ? 0 : put_command(&argc, argv, &put);
+	if (ret)
+		return ret;
 	while ((option = getopt_long(argc, argv, SESSION_SHORT, options, NULL)) != -1) {
 		if (option == SESSION_EMPTY && read)
 			option = '?';
@@ -208,7 +275,7 @@ static int put_verb(int argc, char **argv, bool read)
 		ret = put_name(argv[optind]);
 	if (ret)
 		return ret;
-	if (isatty(read ? STDOUT_FILENO : STDIN_FILENO))
+	if (!put.command && isatty(read ? STDOUT_FILENO : STDIN_FILENO))
 		return report_fail(EXIT_USAGE, "%s is a terminal: redirect it",
 				   read ? "stdout" : "stdin");
 	put.allow_empty = session.allow_empty;
