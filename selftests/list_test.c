@@ -3,6 +3,8 @@
  * LIST, STAT_NAME and ABORT_NAME: each documented errno, and what they answer.
  * Whose sets they show is name_test's.
  */
+#include <stddef.h>
+
 #include "names.h"
 
 #define ENTRY	sizeof(struct vdi_set_stat)
