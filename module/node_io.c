@@ -541,8 +541,9 @@ int vdi_node_send(struct vdi_node *node)
 		node->errored = true;
 		ret = 0;
 	}
+	/* The write that filled it has taken data, and cannot say so itself */
 	if (ret)
-		return ret;
+		return vdi_node_fail(node, ret);
 	node->wrote = true;
 	node->count++;
 	return 0;
