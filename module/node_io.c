@@ -72,6 +72,9 @@ int vdi_node_lock(struct vdi_node *node, bool nonblock)
 	ret = node->error;
 	if (!ret && node->phase)
 		ret = -ENXIO;
+	/* Not only when a buffer is full, or all answers are read */
+	if (!ret && vdi_state_aborted(node->call.set))
+		ret = -ECANCELED;
 	if (ret)
 		mutex_unlock(&node->lock);
 	return ret;
