@@ -74,7 +74,8 @@ static int stream_not_found(struct stream_set *set, int ret)
 
 	snprintf(fault.device, sizeof(fault.device), "%s", name);
 	stream_fail_first(set, EXIT_FAILED, &fault);
-	if (ret == -EPROTO)
+	/* or whoever opened a node of it is */
+	if (ret == -EPROTO || ret == -EBUSY)
 		return report_fail(EXIT_EXISTS,
 				   "%s: the set has an engine already: see vdi stat %s",
 				   name, name);
