@@ -301,12 +301,13 @@ test_progress_with_a_total() {
 	run 0 vdi restore -q target sqlite:new.db && [ ! -s "$err" ]
 }
 
-# The examples of the manual are what they say they are.
+# The examples of the manual are what they say they are; those with nodes are
+# node_cli_test.sh's.
 test_examples() {
 	local page=$top/userspace/man/vdi.1
 	[ -f "$page" ] || { echo "SKIP the manual is not here"; return 1; }
 	make_db shop.db 50
-	sed -n '/^\.SH EXAMPLES/,/^\.SH NOTES/s/^# \(.*\)/\1/p' "$page" |
+	sed -n '/^\.SH EXAMPLES/,/^\.SS With nodes/s/^# \(.*\)/\1/p' "$page" |
 		sed "s/\\\\-/-/g; s/\\\\(aq/'/g" >examples
 	[ "$(grep -c . examples)" -ge 6 ] || fail "there are none" || return 1
 	run 0 bash -eux -o pipefail examples || { cat "$out" "$err"; return 1; }

@@ -63,5 +63,8 @@ bool nodes_print(FILE *out, const struct vdi_set_stat *stat)
 		nodes_path(path, sizeof(path), stat, i);
 		fprintf(out, "%s\n", path);
 	}
-	return !fflush(out) && !ferror(out);
+	if (fflush(out) || ferror(out))
+		return false;
+	/* that was all: who reads the paths from a pipe is at their end */
+	return out != stdout || freopen("/dev/null", "w", stdout);
 }

@@ -31,7 +31,7 @@ int nodes_available(void);
 /* How many a set has, and the path of that of device @index */
 unsigned int nodes_count(const struct vdi_set_stat *stat);
 void nodes_path(char *buf, size_t size, const struct vdi_set_stat *stat, unsigned int index);
-/* A line for each; false if it can't be written. */
+/* A line for each, and the end of @out if that is stdout; false if it can't be written. */
 bool nodes_print(FILE *out, const struct vdi_set_stat *stat);
 
 #endif /* VDI_NODES_H */
