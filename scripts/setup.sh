@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Installs what the build and the tests need and fills the cache of guest
-# kernels.  Owns the list of packages; the kernels are kernel.sh's.  The only
-# script that changes the host, and one of two (with kernel.sh, which it calls)
-# that use the network.  A second run finds everything there and does nothing.
+# Installs what the build and the tests need and fills the cache of guest kernels
+# and of programs for the tests.  Owns the list of packages; the kernels are
+# kernel.sh's, the programs programs.sh's.  The only script that changes the host,
+# and with those two, which it calls, the only one that uses the network.  A second
+# run finds everything there and does nothing.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -25,11 +26,12 @@ packages=(
 usage() {
 	cat <<END
 usage: setup.sh [OPTION]...
-Installs missing packages and fetches or builds the guest kernels.
+Installs missing packages, fetches or builds the guest kernels, and fetches the
+programs that the tests of nodes run (PostgreSQL, MariaDB, pv, mt; not installed).
 
   --kernel NAME    only this guest kernel; may be given again (6.1, 6.12, uml)
                    default: 6.1 and uml
-  --packages-only  no kernels
+  --packages-only  no kernels and no programs
   --refresh        look for newer kernel packages than the cached ones
   --help           this text
 
@@ -108,3 +110,5 @@ for k in "${kernels[@]}"; do
 	# shellcheck disable=SC2086 # empty or one word
 	"$here/kernel.sh" fetch $refresh "$k" 9>&-
 done
+# shellcheck disable=SC2086 # empty or one word
+"$here/programs.sh" fetch $refresh 9>&-

@@ -154,7 +154,7 @@ write_config() {
 		module=$("$here/kernel.sh" module "$kernel") || exit 126
 	fi
 	echo "$top/selftests/qemu/guest.sh" >"$run/guest"
-	printf '%s\n' "$top" ${root:+"$root"} >"$run/keep"
+	printf '%s\n' "$top" ${root:+"$root"} ${VDI_PROGRAMS:+"$VDI_PROGRAMS"} >"$run/keep"
 	{
 		printf '%s=%q\n' type "$type" top "$top" run "$run" root "$root" kver "$kver" \
 			module "$module" module_params "$params" user "$user" nonce "$nonce" \
@@ -358,6 +358,8 @@ main() {
 	trap 'exit 143' TERM HUP
 	eval "$("$here/kernel.sh" show "$kernel" || echo exit 126)"
 	ulimit -c 0
+	# the cache's place is the host's business
+	VDI_PROGRAMS=$("$here/programs.sh" path 2>/dev/null) || VDI_PROGRAMS=
 	make_run
 	make_initrd
 	write_command
