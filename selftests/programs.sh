@@ -55,13 +55,15 @@ nodes_of() {
 	fail "$1: no nodes: $(cat "$1.err")"
 }
 
-# receive TARGET [OPTION...]: a client that waits for a writer at ${node[0]}
+# receive TARGET [OPTION...]: a client that waits for a writer at ${node[0]}, or for
+# $stripes of them
 receive() {
 	[ -d theirs ] || places
 	: >recv.out
-	start recv "${client[@]}" vdi recv nt "$1" --nodes --mode 660 --group vdi "${@:2}"
+	start recv "${client[@]}" vdi recv nt "$1" --nodes --mode 660 --group vdi \
+		-n "${stripes:-1}" "${@:2}"
 	recv_pid=$pid
-	nodes_of recv 1
+	nodes_of recv "${stripes:-1}"
 }
 
 received() {
@@ -73,7 +75,7 @@ hand_out() {
 	: >send.out	# that of the one before would be read
 	start send "${client[@]}" vdi send nt "$1" --nodes --mode 660 --group vdi
 	send_pid=$pid
-	nodes_of send 1
+	nodes_of send "${stripes:-1}"
 }
 
 handed_out() {
@@ -81,9 +83,9 @@ handed_out() {
 }
 
 # by STATUS SCRIPT [ARGUMENT...]: a shell's script by the engine's user, $1 is the
-# node; with exec in front of it the program is the only one that has the node
+# node (that of $stripe, if there are some); with exec in front of it the program is the only one that has the node
 by() {
-	run "$1" "${engine[@]}" bash -c "$2" bash "${node[0]}" "${@:3}"
+	run "$1" "${engine[@]}" bash -c "$2" bash "${node[${stripe:-0}]}" "${@:3}"
 }
 
 # start_by SCRIPT [ARGUMENT...]: in the background; the pid is in $by_pid
