@@ -72,7 +72,7 @@ struct node_set {
 	int watch;
 };
 
-/* Does what the test ordered; true if the set is no longer served. */
+/* Does what the test ordered; true if there was an order. */
 static inline bool node_obey(struct node_set *s, int fd)
 {
 	unsigned int order = atomic_exchange(&s->order, NODE_SERVE);
@@ -83,7 +83,7 @@ static inline bool node_obey(struct node_set *s, int fd)
 		vt_close(fd);
 	if (order == NODE_DROP)
 		_exit(0);
-	return order == NODE_CLOSE;
+	return order != NODE_SERVE;
 }
 
 static inline bool node_held(struct node_set *s, unsigned int code)
@@ -343,6 +343,26 @@ static inline ssize_t node_read(int fd, void *buf, size_t len)
 static inline int node_close(int fd)
 {
 	return close(fd) ? errno : 0;
+}
+
+/* Brings the set up and opens a pipe for writing: the descriptor, or below 0. */
+static inline int node_writer(struct node_set *s, int flags)
+{
+	return node_up(s) ? -1 : node_open(s, 0, O_WRONLY | flags);
+}
+
+/* A reader of a stream of @size bytes */
+static inline int node_reader(struct node_set *s, size_t size, int flags)
+{
+	s->store[0].size = size;
+	node_fill(s->store[0].data, 0, size);
+	return node_up(s) ? -1 : node_open(s, 0, O_RDONLY | flags);
+}
+
+/* The client has the first @size bytes of the stream, and nothing else. */
+static inline bool node_stored(struct node_set *s, size_t size)
+{
+	return s->store[0].size == size && node_same(s->store[0].data, 0, size);
 }
 
 /* node: a set of one device with a client; not yet up. */

@@ -21,12 +21,11 @@ static bool exists(const struct node_set *s, unsigned int i)
 	return !stat(path, &st) && S_ISCHR(st.st_mode);
 }
 
-TEST_F(node, is_offered)
+TEST_F(handle, offers_nodes)
 {
 	struct vdi_get_info info = VT_INIT(vdi_get_info);
-	int fd = vt_open_node();
 
-	ASSERT_OK(fd, VDI_IOC_GET_INFO, &info);
+	ASSERT_OK(self->fd, VDI_IOC_GET_INFO, &info);
 	EXPECT_TRUE(info.out_capabilities & VDI_CAP_NODES);
 }
 
@@ -46,7 +45,6 @@ TEST_F(node, comes_and_goes_with_the_set)
 	EXPECT_TRUE(VT_UNTIL(!exists(s, 0)));
 	for (i = 0; i < 5; i++)
 		EXPECT_FALSE(exists(s, i));
-	/* the number alone was not enough: nothing can be opened by it */
 	EXPECT_EQ(-ENOENT, node_open(s, 0, O_WRONLY));
 }
 
@@ -197,7 +195,7 @@ TEST_F(node, is_described_in_sysfs)
 	EXPECT_STREQ("1", attribute(s, 1, "index"));
 	snprintf(want, sizeof(want), "\nVDI_SET=%s\n", s->create.name);
 	EXPECT_NE(NULL, strstr(attribute(s, 1, "uevent"), want));
-	EXPECT_NE(NULL, strstr(attribute(s, 1, "uevent"), "\nVDI_INDEX=1"));
+	EXPECT_NE(NULL, strstr(attribute(s, 1, "uevent"), "VDI_INDEX=1"));
 }
 
 /* What udev makes a path of is only what can do no harm there. */
@@ -252,8 +250,8 @@ static int create_with(unsigned int flags, unsigned int block, unsigned int tran
 
 TEST_F(node, fields_have_ranges)
 {
-	const unsigned int f = VDI_CREATE_F_NODES, max = VDI_MAX_TRANSFER;
-	const unsigned int depth = VDI_MAX_NODE_DEPTH;
+	const unsigned int f = VDI_CREATE_F_NODES, max = VDI_MAX_TRANSFER,
+			   depth = VDI_MAX_NODE_DEPTH;
 
 	EXPECT_EQ(0, create_with(f, 0, 0, 0, 0));
 	EXPECT_EQ(0, create_with(f, 512, 65536, 1, 0));
