@@ -32,7 +32,8 @@ struct node_seen {
  * struct node_set - What test and client share
  * @create: what the client asks for; bend it before node_up()
  * @late: the client does not open its devices as long as this is set
- * @reverse: it answers several commands in reverse order
+ * @reverse: it answers several commands in reverse order, and for a disk also
+ *	carries them out so
  * @fail: code of the command to fail, 0 for none
  * @fail_nth: which of them, from 1
  * @fail_answer: and its completion code; it is not carried out
@@ -132,12 +133,23 @@ static inline void node_turn(struct vdi_completion *done, unsigned int n)
 	}
 }
 
+/* Transfers of a disk may be carried out in any order; those of others not. */
+static inline bool node_any_order(struct node_set *s, const struct vdi_command *c, unsigned int n)
+{
+	while (n--)
+		if (c[n].kind != VDI_KIND_COMMAND ||
+		    (c[n].code != VDI_CMD_READ && c[n].code != VDI_CMD_WRITE))
+			return false;
+	return s->config.features & VDI_FEAT_RANDOM_ACCESS;
+}
+
 static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 {
 	struct vdi_completion done[64];
 	struct vdi_command todo[64];
 	struct vdi_exchange x;
-	unsigned int n = 0, i;
+	unsigned int n = 0, i, k;
+	bool back;
 	int err;
 
 	for (;;) {
@@ -153,10 +165,13 @@ static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 		if (!err && x.out_refused)
 			return x.out_refused;
 		n = 0;
-		for (i = 0; !err && i < x.out_delivered; i++)
-			if (todo[i].kind == VDI_KIND_COMMAND)
-				done[n++] = node_answer(s, fd, &todo[i], area + todo[i].offset);
-		if (s->reverse)
+		back = s->reverse && !err && node_any_order(s, todo, x.out_delivered);
+		for (i = 0; !err && i < x.out_delivered; i++) {
+			k = back ? x.out_delivered - 1 - i : i;
+			if (todo[k].kind == VDI_KIND_COMMAND)
+				done[n++] = node_answer(s, fd, &todo[k], area + todo[k].offset);
+		}
+		if (s->reverse && !back)
 			node_turn(done, n);
 	}
 }
