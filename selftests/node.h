@@ -173,6 +173,9 @@ static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 		}
 		if (s->reverse && !back)
 			node_turn(done, n);
+		for (i = 0; back && i < n; i++)		/* the last is the last that was sent */
+			if (todo[i].code == VDI_CMD_WRITE)
+				s->store[todo[i].device].written = todo[i].position + todo[i].length;
 	}
 }
 
