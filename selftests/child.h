@@ -44,14 +44,18 @@ static inline bool vt_start(struct vt_child *child, uid_t uid, gid_t gid,
 			    int (*fn)(struct vt_child *me, void *arg), void *arg)
 {
 	int down[2], up[2];
+	pid_t pid;
 
 	if (pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC))
 		return false;
 	child->to = down[1];
 	child->from = up[0];
-	child->pid = fork();
-	if (child->pid)
-		return child->pid > 0 && !close(down[0]) && !close(up[1]);
+	pid = fork();
+	/* @child may be in memory that both see */
+	if (pid) {
+		child->pid = pid;
+		return pid > 0 && !close(down[0]) && !close(up[1]);
+	}
 	close(down[1]);
 	close(up[0]);
 	if (vt_become(uid, gid) || prctl(PR_SET_PDEATHSIG, SIGKILL))
