@@ -403,6 +403,7 @@ static int vdi_node_open(struct inode *inode, struct file *file)
 			node->written = true;
 		node->last = !vdi_node_is_tape(node);
 		node->phase = VDI_NODE_PHASE_DATA;
+		node->in_order = false;
 		file->private_data = node;
 		file->f_mode |= FMODE_CAN_ODIRECT;
 		if (vdi_node_is_pipe(node))
@@ -428,9 +429,11 @@ static int vdi_node_flush_file(struct file *file, fl_owner_t id)
 
 	/* The end of a process never waits: ->release does what is left */
 	if (current->flags & PF_EXITING) {
-		vdi_node_holder_exits(node);
+		if (!vdi_node_holder_exits(node))
+			WRITE_ONCE(node->in_order, true);
 		return 0;
 	}
+	WRITE_ONCE(node->in_order, true);
 	if (file_count(file) > 1)
 		return 0;
 	return vdi_node_close(node);
@@ -464,7 +467,7 @@ static ssize_t vdi_node_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	if (!iov_iter_count(from))
 		return 0;
-	ret = vdi_node_lock(node, how == VDI_NODE_NONBLOCK);
+	ret = vdi_node_lock(node, how);
 	if (ret)
 		return ret;
 	if (vdi_node_is_tape(node))
@@ -489,7 +492,7 @@ static ssize_t vdi_node_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	if (!iov_iter_count(to))
 		return 0;
-	ret = vdi_node_lock(node, how == VDI_NODE_NONBLOCK);
+	ret = vdi_node_lock(node, how);
 	if (ret)
 		return ret;
 	if (vdi_node_is_tape(node))
@@ -510,7 +513,7 @@ static int vdi_node_fsync(struct file *file, loff_t start, loff_t end,
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return 0;
-	ret = vdi_node_lock(node, false);
+	ret = vdi_node_lock(node, VDI_NODE_INTERRUPTIBLE);
 	if (ret)
 		return ret;
 	ret = vdi_node_flush(node, VDI_NODE_INTERRUPTIBLE);
@@ -524,7 +527,7 @@ static loff_t vdi_node_llseek(struct file *file, loff_t offset, int whence)
 	struct vdi_node *node = file->private_data;
 	loff_t ret;
 
-	ret = vdi_node_lock(node, false);
+	ret = vdi_node_lock(node, VDI_NODE_INTERRUPTIBLE);
 	if (ret)
 		return ret;
 	if (whence == SEEK_END)
@@ -559,7 +562,7 @@ static long vdi_node_ioctl(struct file *file, unsigned int cmd,
 
 	if (!vdi_node_is_tape(node))
 		return -ENOTTY;
-	ret = vdi_node_lock(node, false);
+	ret = vdi_node_lock(node, VDI_NODE_INTERRUPTIBLE);
 	if (ret)
 		return ret;
 	ret = vdi_node_tape_ioctl(node, cmd, (void __user *)arg);
@@ -625,6 +628,7 @@ static int vdi_node_create(struct vdi_set *set, unsigned int index,
 	node->gid = set->gid;
 	node->mode = set->mode & 0666;
 	mutex_init(&node->lock);
+	vdi_node_init_end(node);
 	device_initialize(&node->dev);
 	node->dev.class = &vdi_node_class;
 	node->dev.type = &vdi_node_type;
@@ -680,9 +684,9 @@ int vdi_node_create_all(struct vdi_set *set, const struct vdi_create *arg)
 		ret = vdi_node_create(set, i, first + i);
 		if (!ret)
 			continue;
+		/* The caller removes those that are there */
 		if (i + 1 < n)
 			vdi_node_free_minors(first + i + 1, n - i - 1);
-		vdi_node_remove_all(set);
 		return ret;
 	}
 	return 0;

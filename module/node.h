@@ -89,12 +89,18 @@ struct vdi_node_buffer {
 /**
  * struct vdi_node_command - The one command without data that is under way
  * @code: VDI_CMD_*, 0 if there is none
+ * @arg: its size
+ * @position: its position
+ * @left: a signal has ended the call that sent it
  * @answered: it has completed
  * @answer: completion code
  * @result: position, or bytes of a Read into the spare buffer
  */
 struct vdi_node_command {
 	u16 code;
+	s32 arg;
+	u64 position;
+	bool left;
 	bool answered;
 	u32 answer;
 	u64 result;
@@ -120,6 +126,7 @@ struct vdi_node_command {
  * @depth: how many buffers
  * @writable: the open file may write
  * @last: this is the end of the device
+ * @in_order: a process has closed a descriptor of the file, in order
  * @phase: how far the end of the file has come
  * @waiter: in the queue of @handle while the end is under way in the background
  * @work: its next step
@@ -177,6 +184,7 @@ struct vdi_node {
 	unsigned int depth;
 	bool writable;
 	bool last;
+	bool in_order;
 	enum vdi_node_phase phase;
 	struct wait_queue_entry waiter;
 	struct work_struct work;
@@ -264,15 +272,17 @@ void vdi_node_set_over(struct vdi_node *node);
 /* node_end.c */
 extern struct workqueue_struct *vdi_node_wq;
 int vdi_node_finish(struct vdi_node *node, enum vdi_node_how how);
+void vdi_node_init_end(struct vdi_node *node);
 void vdi_node_finish_later(struct vdi_node *node);
 bool vdi_node_holder_exits(struct vdi_node *node);
 int vdi_node_close(struct vdi_node *node);
 
 /* node_io.c */
 int vdi_node_errno(u32 code);
-int vdi_node_lock(struct vdi_node *node, bool nonblock);
+int vdi_node_lock(struct vdi_node *node, enum vdi_node_how how);
 void vdi_node_unlock(struct vdi_node *node);
 int vdi_node_wait(struct vdi_node *node, enum vdi_node_how how);
+int vdi_node_settle_command(struct vdi_node *node, enum vdi_node_how how);
 int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
 		     enum vdi_node_how how);
 int vdi_node_clear(struct vdi_node *node, enum vdi_node_how how);

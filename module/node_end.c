@@ -125,8 +125,6 @@ static void vdi_node_end_badly(struct vdi_node *node, int err, bool current_is_w
 {
 	char text[VDI_TEXT_SIZE];
 
-	if (err == -ECANCELED)
-		return;
 	snprintf(text, sizeof(text), "%s: %s (error %d)", dev_name(&node->dev),
 		 node->phase < VDI_NODE_PHASE_FLUSH ? "the data was not stored" :
 						      "the end was refused",
@@ -146,8 +144,10 @@ static void vdi_node_end_badly(struct vdi_node *node, int err, bool current_is_w
  */
 int vdi_node_finish(struct vdi_node *node, enum vdi_node_how how)
 {
-	int ret = 0;
+	int ret = vdi_node_settle_command(node, how);
 
+	if (ret == -EAGAIN || ret == -ERESTARTSYS)
+		return ret;
 	while (!ret && node->phase < VDI_NODE_PHASE_DONE) {
 		ret = vdi_node_finish_phase(node, how);
 		if (ret == -EAGAIN || ret == -ERESTARTSYS)
@@ -155,7 +155,8 @@ int vdi_node_finish(struct vdi_node *node, enum vdi_node_how how)
 		if (!ret)
 			node->phase++;
 	}
-	if (ret && (node->last || node->error))
+	/* In the background nobody else learns of it */
+	if (ret && (node->last || node->error || how == VDI_NODE_NONBLOCK))
 		vdi_node_end_badly(node, ret, how != VDI_NODE_NONBLOCK);
 	node->phase = VDI_NODE_PHASE_DONE;
 	return ret;
@@ -206,6 +207,16 @@ static int vdi_node_wake(struct wait_queue_entry *waiter, unsigned int mode,
 }
 
 /**
+ * vdi_node_init_end() - Part of making a node
+ * @node: the node
+ */
+void vdi_node_init_end(struct vdi_node *node)
+{
+	INIT_WORK(&node->work, vdi_node_work);
+	init_waitqueue_func_entry(&node->waiter, vdi_node_wake);
+}
+
+/**
  * vdi_node_finish_later() - End the use of a node in the background
  * @node: the node; its file has been closed
  *
@@ -219,12 +230,14 @@ void vdi_node_finish_later(struct vdi_node *node)
 
 	mutex_lock(&node->lock);
 	done = node->phase == VDI_NODE_PHASE_DONE;
+	/* It had no descriptor, so nobody knows how its user ended */
+	if (!done && !node->in_order)
+		vdi_node_abort(node, VDI_REASON_SERVER_DIED, false,
+			       "the node was released without a close");
 	if (!done) {
 		/* Held by the file until we return, so this cannot fail */
 		__module_get(THIS_MODULE);
 		get_device(&node->dev);
-		INIT_WORK(&node->work, vdi_node_work);
-		init_waitqueue_func_entry(&node->waiter, vdi_node_wake);
 		node->waiting = true;
 		add_wait_queue(&node->handle->wq, &node->waiter);
 	}

@@ -57,12 +57,13 @@ int vdi_node_errno(u32 code)
 /**
  * vdi_node_lock() - Begin a call on an open node
  * @node: the node
- * @nonblock: do not wait for another call
+ * @how: how to wait for another call, and for what a signal has left
  *
  * Return: 0, -EAGAIN, -ERESTARTSYS, or why nothing is possible any more.
  */
-int vdi_node_lock(struct vdi_node *node, bool nonblock)
+int vdi_node_lock(struct vdi_node *node, enum vdi_node_how how)
 {
+	bool nonblock = how == VDI_NODE_NONBLOCK;
 	int ret;
 
 	if (nonblock && !mutex_trylock(&node->lock))
@@ -75,6 +76,8 @@ int vdi_node_lock(struct vdi_node *node, bool nonblock)
 	/* Not only when a buffer is full, or all answers are read */
 	if (!ret && vdi_state_aborted(node->call.set))
 		ret = -ECANCELED;
+	if (!ret)
+		ret = vdi_node_settle_command(node, how);
 	if (ret)
 		mutex_unlock(&node->lock);
 	return ret;
@@ -112,6 +115,9 @@ static void vdi_node_collect(struct vdi_node *node)
 				node->command.answered = true;
 				node->command.answer = done[i].code;
 				node->command.result = done[i].result;
+				if (node->command.code == VDI_CMD_CLEAR_ERROR &&
+				    !done[i].code)
+					node->errored = false;
 				continue;
 			}
 			buffer = &node->buffers[done[i].id];
@@ -178,6 +184,31 @@ static int vdi_node_answer(struct vdi_node *node, enum vdi_node_how how)
 }
 
 /**
+ * vdi_node_settle_command() - Have a command answered that a signal has left
+ * @node: the node
+ * @how: how to wait
+ *
+ * To be called before anything else is sent.
+ *
+ * Return: 0 or -errno.
+ */
+int vdi_node_settle_command(struct vdi_node *node, enum vdi_node_how how)
+{
+	struct vdi_node_command *command = &node->command;
+	int ret;
+
+	if (!command->code || !command->left)
+		return 0;
+	ret = vdi_node_answer(node, how);
+	if (ret)
+		return ret;
+	if (command->answer && command->code == VDI_CMD_FLUSH)
+		ret = vdi_node_fail(node, vdi_node_errno(command->answer));
+	command->code = 0;
+	return ret;
+}
+
+/**
  * vdi_node_command() - One command without data, or a Read of one block
  * @node: the node
  * @code: VDI_CMD_*; a Read is into the spare buffer
@@ -186,8 +217,8 @@ static int vdi_node_answer(struct vdi_node *node, enum vdi_node_how how)
  * @how: how to wait
  *
  * Transfers must have been answered.  The answer is in node->command.  After
- * -EAGAIN the same call goes on; after a signal the next one waits for the answer
- * first, and nobody learns of it.
+ * -EAGAIN the same call goes on; what a signal has left is settled by the next
+ * call on the node.
  *
  * Return: 0 if it is answered, with whatever code; else -errno.
  */
@@ -205,16 +236,12 @@ int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
 	};
 	int ret;
 
-	/* Left behind by a signal */
-	if (command->code && command->code != code) {
-		ret = vdi_node_answer(node, how);
-		if (ret)
-			return ret;
-		if (command->answer && command->code == VDI_CMD_FLUSH)
-			return vdi_node_fail(node,
-					     vdi_node_errno(command->answer));
-		command->code = 0;
-	}
+	if (command->code != code || command->arg != arg ||
+	    command->position != position)
+		command->left = true;
+	ret = vdi_node_settle_command(node, how);
+	if (ret)
+		return ret;
 	if (!command->code) {
 		if (node->errored && code != VDI_CMD_CLEAR_ERROR) {
 			ret = vdi_node_clear(node, how);
@@ -225,11 +252,15 @@ int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
 		if (ret)
 			return ret;
 		command->code = code;
+		command->arg = arg;
+		command->position = position;
 		command->answered = false;
+		command->left = false;
 	}
 	ret = vdi_node_answer(node, how);
 	if (!ret)
 		command->code = 0;
+	command->left = ret == -ERESTARTSYS;
 	return ret;
 }
 
@@ -242,17 +273,17 @@ int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
  */
 int vdi_node_clear(struct vdi_node *node, enum vdi_node_how how)
 {
+	const struct vdi_node_command *command = &node->command;
 	int ret;
 
 	if (!node->errored)
 		return 0;
+	/* Whoever has sent that one comes back for the answer, and sees the error */
+	if (command->code && command->code != VDI_CMD_CLEAR_ERROR &&
+	    !command->left)
+		return 0;
 	ret = vdi_node_command(node, VDI_CMD_CLEAR_ERROR, 0, 0, how);
-	if (ret)
-		return ret;
-	if (node->command.answer)
-		return vdi_node_errno(node->command.answer);
-	node->errored = false;
-	return 0;
+	return ret ?: vdi_node_errno(command->answer);
 }
 
 static struct vdi_node_buffer *vdi_node_at(struct vdi_node *node,
@@ -802,13 +833,40 @@ ssize_t vdi_node_read_pipe(struct vdi_node *node, struct iov_iter *to,
 				     buffer->result - buffer->start, to);
 		if (!n && buffer->start < buffer->result)
 			ret = -EFAULT;
+		/* A client may answer with nothing for ever */
+		if (!buffer->result && signal_pending(current))
+			ret = -ERESTARTSYS;
+		if (!buffer->result)
+			cond_resched();
 		buffer->start += n;
 		done += n;
 		if (!ret && buffer->start == buffer->result)
 			ret = vdi_node_read_on(node, buffer);
+		if (!ret && !buffer->result && !node->full &&
+		    how == VDI_NODE_NONBLOCK)
+			ret = -EAGAIN;
 	}
 	vdi_node_read_ahead(node);
 	return done ?: ret;
+}
+
+/* Would a read or write go on, or tell of an error? */
+static bool vdi_node_pipe_ready(struct vdi_node *node)
+{
+	bool command = node->command.code && !node->command.answered;
+
+	if (node->error || node->phase)
+		return true;
+	/* Between two media */
+	if (node->full && (!node->writable || vdi_node_wants_load(node)))
+		return !command && vdi_node_all_answered(node);
+	if (!node->writable)
+		return node->eof ||
+		       (node->count && vdi_node_at(node, 0)->answered);
+	if (node->errored || node->again)
+		return !command && vdi_node_all_answered(node);
+	return node->filling || node->count < node->depth ||
+	       vdi_node_at(node, 0)->answered;
 }
 
 /**
@@ -833,11 +891,9 @@ __poll_t vdi_node_poll_pipe(struct vdi_node *node)
 	if (!mask && mutex_trylock(&node->lock)) {
 		if (answers)
 			vdi_node_collect(node);
-		answers = node->writable ? node->count < node->depth ||
-					   vdi_node_at(node, 0)->answered :
-			  node->eof || (node->count &&
-					vdi_node_at(node, 0)->answered);
-		answers |= node->error || node->filling;
+		answers = vdi_node_pipe_ready(node);
+		if (node->error)
+			mask = EPOLLERR;
 		mutex_unlock(&node->lock);
 	}
 	if (mask || answers)

@@ -162,9 +162,10 @@ static int vdi_node_no_block(struct vdi_node *node, u32 code)
 	}
 }
 
-/* One block into @to; 0 at a filemark */
+/* One block into @to; 0 at a filemark, which is for the next call after @done */
 static ssize_t vdi_node_read_block(struct vdi_node *node, struct iov_iter *to,
-				   size_t room, enum vdi_node_how how)
+				   size_t room, size_t done,
+				   enum vdi_node_how how)
 {
 	struct vdi_node_buffer *buffer;
 	u32 len, code;
@@ -192,6 +193,13 @@ static ssize_t vdi_node_read_block(struct vdi_node *node, struct iov_iter *to,
 				     len, to);
 	vdi_node_drop_head(node);
 	node->reading = false;
+	if (!len && done && code == VDI_CODE_FILEMARK_DETECTED)
+		node->mark_pending = true;
+	/* Data first; to meet the end twice does no harm */
+	if (!len && done && (code == VDI_CODE_FILEMARK_DETECTED ||
+			     code == VDI_CODE_HANDLE_EOF ||
+			     code == VDI_CODE_NO_DATA_DETECTED))
+		return 0;
 	if (!len)
 		return code ? vdi_node_no_block(node, code) : -EIO;
 	vdi_node_at_block(node, node->blkno < 0 ? -1 : node->blkno + 1);
@@ -235,7 +243,7 @@ ssize_t vdi_node_read_tape(struct vdi_node *node, struct iov_iter *to,
 
 	if (block && room % block)
 		return -EINVAL;
-	ret = vdi_node_end_writing(node, how);
+	ret = vdi_node_end_writing(node, VDI_NODE_KILLABLE);
 	if (ret)
 		return ret;
 	do {
@@ -247,14 +255,14 @@ ssize_t vdi_node_read_tape(struct vdi_node *node, struct iov_iter *to,
 						 VDI_CODE_FILEMARK_DETECTED);
 		}
 		node->reading = true;
-		ret = vdi_node_read_block(node, to, block ?: room, how);
-		/* Data first: the mark or the end is for the next read */
-		if (!ret && done && node->at_eof)
-			node->mark_pending = true;
+		ret = vdi_node_read_block(node, to, block ?: room, done, how);
 		if (ret > 0)
 			done += ret;
 	} while (block && ret == block && done < room);
-	return done ?: ret;
+	/* A signal leaves the Read for the next call; an error has moved the tape */
+	if (done && (ret >= 0 || ret == -ERESTARTSYS))
+		return done;
+	return ret;
 }
 
 /* A command that moves the tape; its answer may be one that is expected */
@@ -391,8 +399,14 @@ static int vdi_node_set_block(struct vdi_node *node, int size)
 
 static int vdi_node_tape_op(struct vdi_node *node, const struct mtop *op)
 {
-	int count = op->mt_count, ret;
+	int count = op->mt_count, ret = 0;
 
+	if (node->reading && op->mt_op != MTOFFL && op->mt_op != MTUNLOAD) {
+		ret = vdi_node_drop_reads(node, VDI_NODE_KILLABLE);
+		if (ret)
+			return ret;
+		node->reading = false;
+	}
 	/* What needs no medium that stands at its place */
 	switch (op->mt_op) {
 	case MTWEOF:
@@ -438,8 +452,16 @@ static int vdi_node_tape_op(struct vdi_node *node, const struct mtop *op)
 		return vdi_node_seek(node, count);
 	case MTLOAD:
 		return vdi_node_load(node);
-	default:
+	case MTSETDENSITY:
+	case MTSETDRVBUFFER:
+	case MTCOMPRESSION:
+	case MTLOCK:
+	case MTUNLOCK:
+		return 0;	/* there is nothing of that kind to set */
+	case MTERASE:
 		return -EOPNOTSUPP;
+	default:
+		return -ENOSYS;
 	}
 }
 

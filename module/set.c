@@ -369,6 +369,20 @@ void vdi_set_stat(struct vdi_set *set, struct vdi_set_stat *stat)
 	spin_unlock(&set->lock);
 }
 
+/* Somebody may have opened a node already: the set is dead for him */
+static void vdi_set_create_failed(struct vdi_set *set)
+{
+	struct vdi_cause cause = {
+		.reason = VDI_REASON_CLIENT_CLOSE,
+		.text = "the set could not be created",
+	};
+
+	vdi_who_current(&cause.who, VDI_ROLE_CLIENT);
+	vdi_set_abort(set, &cause);
+	vdi_who_put(&cause.who);
+	vdi_node_remove_all(set);
+}
+
 /**
  * vdi_ioc_create() - ioctl(VDI_IOC_CREATE)
  * @call: the call
@@ -403,7 +417,7 @@ int vdi_ioc_create(struct vdi_call *call, void *p)
 	if (!ret)
 		ret = vdi_handle_bind(handle, set, VDI_ROLE_CLIENT);
 	if (ret) {
-		vdi_node_remove_all(set);
+		vdi_set_create_failed(set);
 	} else {
 		vdi_name_publish(set);
 		vdi_handle_check_owner(handle);
