@@ -79,7 +79,6 @@ test_no_way_to_say_the_paths() {
 }
 
 test_stat_and_list() {
-	local path
 	recv 2 dir/ || return 1
 	printf '["%s","%s"]\n' "${node[@]}" >want
 	vdi stat --json rt | jq -c .nodes | cmp - want || return 1
@@ -266,7 +265,7 @@ test_example_of_a_database() {
 		run 0 bash -eux -o pipefail examples &&
 		[ "$(psql -Atd copy -c 'SELECT sum(a) FROM t')" = 12502500 ] || { cat "$err"; rc=1; }
 	database pg_ctl -D "$PWD/pg/data" -m immediate stop
-	return $rc
+	return "$rc"
 }
 
 [ "$(id -u)" = 0 ] || { echo "1..0 # SKIP must be root"; exit 4; }
