@@ -6,6 +6,7 @@
 # to its end is no backup.  Databases are node_database_test.sh's.
 #
 # usage: node_programs_test.sh [TEST]...
+# shellcheck disable=SC2016 # scripts for another shell
 set -u
 
 # shellcheck source=selftests/programs.sh

@@ -83,7 +83,8 @@ handed_out() {
 }
 
 # by STATUS SCRIPT [ARGUMENT...]: a shell's script by the engine's user, $1 is the
-# node (that of $stripe, if there are some); with exec in front of it the program is the only one that has the node
+# node (that of $stripe, if there are some); with exec in front of it the program
+# is the only one that has the node
 by() {
 	run "$1" "${engine[@]}" bash -c "$2" bash "${node[${stripe:-0}]}" "${@:3}"
 }
