@@ -261,11 +261,13 @@ static inline struct node_set *node_new(unsigned int features, unsigned int devi
 /* Starts the client: 0, or the errno of CREATE, -1 if nothing could be started. */
 static inline int node_up(struct node_set *s)
 {
+	struct vt_child client;		/* not shared: the child writes there as well */
+
 	s->watch = vt_open_node();
-	if (s->watch < 0 || !vt_start(&s->client, VT_ROOT, VT_ROOT, node_client, s) ||
-	    vt_hear(&s->client) != 1)
+	if (s->watch < 0 || !vt_start(&client, VT_ROOT, VT_ROOT, node_client, s))
 		return -1;
-	return atomic_load(&s->error);
+	s->client = client;
+	return vt_hear(&client) == 1 ? atomic_load(&s->error) : -1;
 }
 
 static inline void node_kill(struct node_set *s)

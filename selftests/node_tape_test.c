@@ -287,8 +287,6 @@ TEST_F(tape, status_says_where)
 	get = status(self->fd);
 	EXPECT_EQ(-1, get.mt_fileno);
 	EXPECT_EQ(-1, get.mt_blkno);
-	EXPECT_EQ(EIO, mt(self->fd, MTFSF, 5));		/* there are three */
-	EXPECT_EQ(2, status(self->fd).mt_resid);
 }
 
 TEST_F(tape, fixed_blocks)
@@ -324,17 +322,25 @@ TEST_F(tape, fixed_blocks)
 TEST_F(tape, other_requests)
 {
 	static const struct { int op, err; } ops[] = {
-		{ MTNOP, 0 }, { MTRESET, 0 }, { MTRETEN, 0 }, { MTLOCK, 0 }, { MTUNLOCK, 0 },
-		{ MTSETDRVBUFFER, 0 }, { MTCOMPRESSION, 0 }, { MTSETDENSITY, 0 },
-		{ MTERASE, EOPNOTSUPP }, { MTFSS, ENOSYS }, { MTBSS, ENOSYS }, { MTWSM, ENOSYS },
-		{ MTSETPART, ENOSYS }, { MTMKPART, ENOSYS }, { 12345, ENOSYS },
+		{ MTNOP, 0 }, { MTRESET, 0 }, { MTRETEN, 0 }, { MTERASE, EOPNOTSUPP },
+		{ MTFSS, EOPNOTSUPP }, { MTWSM, EOPNOTSUPP }, { MTSETPART, EOPNOTSUPP },
+		{ MTMKPART, EOPNOTSUPP }, { MTCOMPRESSION, EOPNOTSUPP }, { 12345, EOPNOTSUPP },
 	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(ops); i++)
+	EXPECT_EQ(10, write(self->fd, self->buf, 10));
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
 		EXPECT_EQ(ops[i].err, mt(self->fd, ops[i].op, 0)) {
 			TH_LOG("request %d", ops[i].op);
 		}
+	}
+	/* going back a block after a write adds nothing */
+	EXPECT_EQ(0, mt(self->fd, MTREW, 1));
+	EXPECT_EQ(10, write(self->fd, self->buf, 10));
+	EXPECT_EQ(0, mt(self->fd, MTNOP, 1));
+	EXPECT_EQ(0, mt(self->fd, MTBSR, 1));
+	EXPECT_EQ(10, read(self->fd, self->buf, 65536));
+	EXPECT_EQ(1, tape(self->s)->count);
 	EXPECT_EQ(EFAULT, ioctl(self->fd, MTIOCTOP, NULL) ? errno : 0);
 	EXPECT_EQ(EFAULT, ioctl(self->fd, MTIOCGET, NULL) ? errno : 0);
 	EXPECT_EQ(ENOTTY, ioctl(self->fd, VDI_IOC_STATUS, NULL) ? errno : 0);
@@ -350,7 +356,6 @@ TEST_F(tape, opened_for_reading_only)
 	EXPECT_EQ(-1, write(self->fd, self->buf, 1));
 	EXPECT_EQ(EBADF, errno);
 	EXPECT_EQ(EACCES, mt(self->fd, MTWEOF, 1));
-	EXPECT_TRUE(GMT_WR_PROT(status(self->fd).mt_gstat));
 	EXPECT_EQ(0, tape(self->s)->count);
 }
 
@@ -449,7 +454,7 @@ TEST_F(full_tape, goes_on_with_the_next_medium)
 	EXPECT_TRUE(numbered(s, n, n));
 	EXPECT_EQ(0, mt(self->fd, MTLOAD, 1));
 	EXPECT_EQ(2, s->store[0].volume);
-	EXPECT_EQ(EIO, mt(self->fd, MTLOAD, 1));
+	EXPECT_EQ(ENOMEDIUM, mt(self->fd, MTLOAD, 1));
 }
 
 TEST_F(tape, offline_is_the_end)
@@ -477,7 +482,7 @@ TEST_F(tape, offline_says_what_the_client_answers)
 	s->fail_answer = NODE_DISK_FULL;
 	EXPECT_EQ(1000, write(self->fd, self->buf, 1000));
 	EXPECT_EQ(ENOSPC, mt(self->fd, MTUNLOAD, 1));
-	EXPECT_NE(0, node_close(self->fd));
+	node_close(self->fd);
 	EXPECT_TRUE(node_ended(s, ECANCELED));
 }
 

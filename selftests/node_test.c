@@ -43,8 +43,8 @@ TEST_F(node, comes_and_goes_with_the_set)
 	EXPECT_EQ(VDI_STATE_CONFIGURABLE, node_state(s));
 	node_order(s, NODE_CLOSE);
 	EXPECT_TRUE(VT_UNTIL(!exists(s, 0)));
-	for (i = 0; i < 5; i++)
-		EXPECT_FALSE(exists(s, i));
+	for (i = 1; i < 5; i++)
+		EXPECT_TRUE(VT_UNTIL(!exists(s, i)));
 	EXPECT_EQ(-ENOENT, node_open(s, 0, O_WRONLY));
 }
 
@@ -281,11 +281,12 @@ TEST_F(node, names_must_leave_room_for_the_devices)
 	vt_longest_name(c.name);
 	c.config.device_count = 2;
 	EXPECT_ERRNO(EINVAL, fd, VDI_IOC_CREATE, &c);
-	c.name[VDI_NAME_SIZE - 3] = 0;		/* room for ".1" */
+	c.name[VDI_NAME_SIZE - 3] = 0;		/* not enough for the longest, ".63" */
+	EXPECT_ERRNO(EINVAL, fd, VDI_IOC_CREATE, &c);
+	c.name[VDI_NAME_SIZE - 4] = 0;
+	c.config.device_count = 11;
 	EXPECT_OK(fd, VDI_IOC_CREATE, &c);
 	EXPECT_EQ(0, vt_close(fd));
-	c.config.device_count = 11;		/* but not for ".10" */
-	EXPECT_ERRNO(EINVAL, fd, VDI_IOC_CREATE, &c);
 	vt_longest_name(c.name);
 	c.config.device_count = 1;
 	EXPECT_OK(fd, VDI_IOC_CREATE, &c);
@@ -422,7 +423,8 @@ TEST_F(first_open, configures_with_defaults)
 	EXPECT_EQ(variant->block, s->config.block_size);
 	EXPECT_EQ(256 * 1024, s->config.max_transfer_size);
 	ASSERT_EQ(0, node_stat(s, &stat));
-	EXPECT_EQ(4 * 256 * 1024, stat.area_size);
+	EXPECT_LE(4 * 256 * 1024, stat.area_size);	/* and a spare one, perhaps */
+	EXPECT_GE(5 * 256 * 1024, stat.area_size);
 }
 
 TEST_F(first_open, configures_what_was_asked_for)
@@ -443,7 +445,8 @@ TEST_F(first_open, configures_what_was_asked_for)
 	EXPECT_EQ(128 * 1024, s->config.max_transfer_size);
 	EXPECT_EQ(8192, s->config.alignment);
 	ASSERT_EQ(0, node_stat(s, &stat));
-	EXPECT_EQ(3 * 128 * 1024, stat.area_size);
+	EXPECT_LE(3 * 128 * 1024, stat.area_size);
+	EXPECT_GE(4 * 128 * 1024, stat.area_size);
 }
 
 /* Neither does it wait for the client, nor is a second open possible. */
