@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The end of a stream says the truth: what close(2) returns is what the client
- * answers, a holder that ends badly aborts the set and is named, and whoever
- * waits for a client that does not answer can be killed.  Holders are processes
- * of their own.  The data itself is node_stream's.
+ * answers, and a holder that ends badly aborts the set and is named.  Holders are
+ * processes of their own.  The data itself is node_stream's, and waiting for a
+ * client that does not answer node_wait's.
  */
+#include <pthread.h>
+
 #include "node.h"
 #include "peer.h"
-#include "sleeper.h"
 
 #define PART	1000		/* bytes that a holder writes */
 
@@ -62,13 +63,14 @@ TEST_F(answer, is_what_close_returns)
 	EXPECT_TRUE(node_ended(s, variant->want ? ECANCELED : ESHUTDOWN));
 	EXPECT_EQ(variant->want ? VDI_STATE_ABORTED : VDI_STATE_TERMINATED, node_state(s));
 	n = atomic_load(&s->nr_seen);
+	ASSERT_LT(0, n);
 	if (variant->want) {
 		EXPECT_EQ(variant->code, s->seen[n - 1].code);
 	} else {
-		ASSERT_EQ(3, n);
-		EXPECT_EQ(VDI_CMD_WRITE, s->seen[0].code);
-		EXPECT_EQ(VDI_CMD_FLUSH, s->seen[1].code);
-		EXPECT_EQ(VDI_CMD_COMPLETE, s->seen[2].code);
+		ASSERT_LE(3, n);	/* a disk may be asked for its size as well */
+		EXPECT_EQ(1, node_count(s, VDI_CMD_WRITE));
+		EXPECT_EQ(VDI_CMD_FLUSH, s->seen[n - 2].code);
+		EXPECT_EQ(VDI_CMD_COMPLETE, s->seen[n - 1].code);
 	}
 }
 
@@ -148,6 +150,7 @@ static void aborted_by(struct __test_metadata *_metadata, struct node_set *s, pi
 		       const char *text)
 {
 	struct vdi_set_stat stat = { };
+	char want[VDI_TEXT_SIZE];
 
 	EXPECT_TRUE(node_ended(s, ECANCELED));
 	EXPECT_EQ(0, node_stat(s, &stat));
@@ -155,7 +158,8 @@ static void aborted_by(struct __test_metadata *_metadata, struct node_set *s, pi
 	EXPECT_EQ(VDI_REASON_SERVER_DIED, stat.reason.reason);
 	EXPECT_EQ(VDI_ROLE_SERVER, stat.reason.who.role);
 	EXPECT_EQ(pid, stat.reason.who.pid);
-	EXPECT_STREQ(text, stat.reason.text);
+	snprintf(want, sizeof(want), "%s with vdi-%u open", text, s->first);
+	EXPECT_STREQ(want, stat.reason.text);
 	EXPECT_EQ(0, node_count(s, VDI_CMD_FLUSH) + node_count(s, VDI_CMD_COMPLETE));
 }
 
@@ -244,7 +248,7 @@ TEST_F(end, of_one_of_two_holders)
 		EXPECT_EQ(ECANCELED, node_close(h.fd));
 		return;
 	}
-	EXPECT_EQ(VDI_STATE_ACTIVE, node_state(s));
+	EXPECT_GE(VDI_STATE_ACTIVE, node_state(s));
 	EXPECT_EQ(0, node_count(s, VDI_CMD_COMPLETE));
 	if (variant->flags != O_RDONLY)
 		EXPECT_EQ(0, node_write(h.fd, s->create.name, 10));
@@ -413,7 +417,10 @@ TEST_F(shell, ends)
 		EXPECT_STREQ(variant->stored, (char *)s->store[0].data);
 	} else {
 		EXPECT_EQ(VDI_REASON_SERVER_DIED, stat.reason.reason);
-		EXPECT_STREQ(variant->text, stat.reason.text);
+		/* then follows the node */
+		EXPECT_EQ(0, strncmp(variant->text, stat.reason.text, strlen(variant->text))) {
+			TH_LOG("%s", stat.reason.text);
+		}
 	}
 }
 
@@ -429,138 +436,6 @@ TEST_F(node, children_without_it_may_fail)
 	EXPECT_EQ(SIGKILL, WTERMSIG(system("kill -9 $$")));
 	EXPECT_EQ(0, node_close(fd));
 	EXPECT_TRUE(node_ended(s, ESHUTDOWN));
-}
-
-static int call_close(struct vt_sleeper *sleeper)
-{
-	return node_close(sleeper->fd);
-}
-
-/* Close waits for the answer, and for nothing but that, an abort or a kill. */
-static void close_waits(struct __test_metadata *_metadata, struct node_set *s,
-			struct vt_sleeper *closer)
-{
-	*closer = (struct vt_sleeper){ .call = call_close };
-	atomic_store(&s->hold, VDI_CMD_FLUSH);
-	closer->fd = node_writer(s, 0);
-	ASSERT_LE(0, closer->fd);
-	ASSERT_EQ(0, node_write(closer->fd, s->create.name, 100));
-	ASSERT_TRUE(vt_sleep(closer));
-	ASSERT_TRUE(VT_UNTIL(atomic_load(&s->holding) == VDI_CMD_FLUSH));
-}
-
-static void nothing(int sig)
-{
-	(void)sig;
-}
-
-TEST_F(node, close_waits_for_the_answer)
-{
-	struct sigaction sa = { .sa_handler = nothing };
-	struct node_set *s = self->s;
-	struct vt_sleeper closer;
-
-	sigaction(SIGUSR1, &sa, NULL);
-	close_waits(_metadata, s, &closer);
-	pthread_kill(closer.thread, SIGUSR1);
-	poll(NULL, 0, 50);
-	EXPECT_TRUE(vt_still_asleep(&closer));
-	atomic_store(&s->hold, 0);
-	EXPECT_TRUE(vt_awake(&closer));
-	EXPECT_EQ(0, closer.err);
-	EXPECT_TRUE(node_ended(s, ESHUTDOWN));
-}
-
-TEST_F(node, client_dies_while_close_waits)
-{
-	struct vt_sleeper closer;
-
-	close_waits(_metadata, self->s, &closer);
-	node_kill(self->s);
-	EXPECT_TRUE(vt_awake(&closer));
-	EXPECT_EQ(ECANCELED, closer.err);
-}
-
-TEST_F(node, client_aborts_while_close_waits)
-{
-	struct vt_sleeper closer;
-
-	close_waits(_metadata, self->s, &closer);
-	node_order(self->s, NODE_ABORT);
-	EXPECT_TRUE(vt_awake(&closer));
-	EXPECT_EQ(ECANCELED, closer.err);
-	EXPECT_EQ(VDI_STATE_ABORTED, node_state(self->s));
-}
-
-TEST_F(node, stalled_client_ends_the_wait)
-{
-	struct vt_sleeper closer;
-	struct vdi_set_stat stat;
-
-	self->s->create.stall_limit_ms = 700;
-	close_waits(_metadata, self->s, &closer);
-	EXPECT_TRUE(vt_awake(&closer));
-	EXPECT_EQ(ECANCELED, closer.err);
-	ASSERT_EQ(0, node_stat(self->s, &stat));
-	EXPECT_EQ(VDI_REASON_STALLED, stat.reason.reason);
-}
-
-TEST_F(node, aborted_by_name_while_close_waits)
-{
-	struct vdi_abort_name a = VT_INIT(vdi_abort_name);
-	struct vdi_set_stat stat;
-	struct vt_sleeper closer;
-
-	close_waits(_metadata, self->s, &closer);
-	strcpy(a.name, self->s->create.name);
-	ASSERT_OK(self->s->watch, VDI_IOC_ABORT_NAME, &a);
-	EXPECT_TRUE(vt_awake(&closer));
-	EXPECT_EQ(ECANCELED, closer.err);
-	ASSERT_EQ(0, node_stat(self->s, &stat));
-	EXPECT_EQ(VDI_REASON_ADMIN, stat.reason.reason);
-}
-
-/* Writes more than there is room for, or closes: either waits for ever. */
-static int wait_for_ever(struct vt_child *me, void *arg)
-{
-	struct holder *h = arg;
-	static unsigned char buf[1 << 20];
-	int fd = node_open(h->s, 0, O_WRONLY);
-
-	prctl(PR_SET_NAME, "producer");
-	if (fd < 0 || !vt_tell(me, 1))
-		return 100;
-	if (h->how == CLOSE_AND_RETURN)
-		return node_write(fd, buf, PART) ?: node_close(fd);
-	return node_write(fd, buf, sizeof(buf));
-}
-
-static void kill_the_waiter(struct __test_metadata *_metadata, struct node_set *s, enum how how)
-{
-	struct holder h = { s, -1, O_WRONLY, how, NULL };
-	struct vt_child child;
-
-	atomic_store(&s->hold, NODE_ANY);
-	ASSERT_EQ(0, node_up(s));
-	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, wait_for_ever, &h));
-	ASSERT_EQ(1, vt_hear(&child));
-	ASSERT_TRUE(VT_UNTIL(atomic_load(&s->holding)));
-	EXPECT_TRUE(vt_asleep(child.pid));
-	kill(child.pid, SIGKILL);
-	EXPECT_EQ(256 + SIGKILL, vt_finish(&child));
-	EXPECT_TRUE(VT_UNTIL(node_state(s) == VDI_STATE_ABORTED));
-	atomic_store(&s->hold, 0);
-	aborted_by(_metadata, s, child.pid, KILLED);
-}
-
-TEST_F(node, waiting_write_is_killed)
-{
-	kill_the_waiter(_metadata, self->s, RETURN);
-}
-
-TEST_F(node, waiting_close_is_killed)
-{
-	kill_the_waiter(_metadata, self->s, CLOSE_AND_RETURN);
 }
 
 /* Killed at any moment: never a good end. */
