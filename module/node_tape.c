@@ -272,6 +272,7 @@ static int vdi_node_move(struct vdi_node *node, u16 code, s32 arg, u64 position)
 
 	node->reading = false;
 	node->mark_pending = false;
+	node->marking = false;
 	if (!ret)
 		ret = vdi_node_command(node, code, arg, position,
 				       VDI_NODE_KILLABLE);
@@ -420,11 +421,26 @@ static int vdi_node_tape_op(struct vdi_node *node, const struct mtop *op)
 	case MTUNLOAD:
 		return vdi_node_offline(node);
 	}
-	ret = vdi_node_end_writing(node, VDI_NODE_KILLABLE);
-	if (ret)
-		return ret;
 	if (count < 0 || count == INT_MAX)
 		return -EINVAL;
+	/* As the st driver: these write the mark of what was written before */
+	switch (op->mt_op) {
+	case MTBSF:
+	case MTBSFM:
+		/* and it does not count */
+		count += node->marking;
+		fallthrough;
+	case MTREW:
+	case MTRETEN:
+	case MTSEEK:
+	case MTLOAD:
+		ret = vdi_node_end_writing(node, VDI_NODE_KILLABLE);
+		break;
+	default:
+		ret = vdi_node_push(node, VDI_NODE_KILLABLE);
+	}
+	if (ret)
+		return ret;
 	switch (op->mt_op) {
 	case MTNOP:
 	case MTRESET:
@@ -452,16 +468,8 @@ static int vdi_node_tape_op(struct vdi_node *node, const struct mtop *op)
 		return vdi_node_seek(node, count);
 	case MTLOAD:
 		return vdi_node_load(node);
-	case MTSETDENSITY:
-	case MTSETDRVBUFFER:
-	case MTCOMPRESSION:
-	case MTLOCK:
-	case MTUNLOCK:
-		return 0;	/* there is nothing of that kind to set */
-	case MTERASE:
-		return -EOPNOTSUPP;
 	default:
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	}
 }
 
