@@ -153,8 +153,9 @@ static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 	int err;
 
 	for (;;) {
+		err = ECANCELED;
 		if (node_obey(s, fd))
-			return ECANCELED;
+			return err;
 		/* out of order: as many as come in a moment, so that there are some */
 		if (s->reverse)
 			err = vt_exchange(fd, &x, done, n, todo, 64, n ? 1 : 4, vt_in_ms(20));
@@ -175,7 +176,8 @@ static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 			node_turn(done, n);
 		for (i = 0; back && i < n; i++)		/* the last is the last that was sent */
 			if (todo[i].code == VDI_CMD_WRITE)
-				s->store[todo[i].device].written = todo[i].position + todo[i].length;
+				s->store[todo[i].device].written = todo[i].position +
+								   todo[i].length;
 	}
 }
 
@@ -186,8 +188,9 @@ static inline int node_configured(struct node_set *s, int fd, struct vdi_piece *
 	int err;
 
 	do {
+		err = ECANCELED;
 		if (node_obey(s, fd))
-			return ECANCELED;
+			return err;
 		g = VT_INIT(vdi_get_config, .deadline_ns = vt_in_ms(20),
 			    .pieces = (uintptr_t)piece, .nr_pieces = 1);
 		err = vt_call(fd, VDI_IOC_GET_CONFIG, &g);

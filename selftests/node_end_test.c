@@ -184,9 +184,9 @@ END(write_return, VDI_FEAT_LIKE_PIPE, O_WRONLY, RETURN, 0, NULL);
 END(write_exit_1, VDI_FEAT_LIKE_PIPE, O_WRONLY, EXIT_1, 1, FAILED);
 END(write_kill, VDI_FEAT_LIKE_PIPE, O_WRONLY, KILL, 256 + SIGKILL, KILLED);
 END(write_crash, VDI_FEAT_LIKE_PIPE, O_WRONLY, CRASH, 256 + SIGSEGV,
-    "producer was killed by signal 11");
+	"producer was killed by signal 11");
 END(write_thread, VDI_FEAT_LIKE_PIPE, O_WRONLY, THREAD_EXIT_3, 3,
-    "producer exited with status 3");
+	"producer exited with status 3");
 END(write_close, VDI_FEAT_LIKE_PIPE, O_WRONLY, CLOSE_AND_RETURN, 0, NULL);
 END(write_close_exit_1, VDI_FEAT_LIKE_PIPE, O_WRONLY, CLOSE_AND_EXIT_1, 1, NULL);
 END(read_return, VDI_FEAT_LIKE_PIPE, O_RDONLY, RETURN, 0, NULL);
@@ -237,9 +237,10 @@ TEST_F(end, of_the_only_holder)
 TEST_F(end, of_one_of_two_holders)
 {
 	struct node_set *s = self->s;
-	struct holder h = { s, node_open(s, 0, variant->flags), variant->flags, variant->how, NULL };
+	struct holder h = { s, -1, variant->flags, variant->how, NULL };
 	struct vt_child child;
 
+	h.fd = node_open(s, 0, variant->flags);
 	ASSERT_LE(0, h.fd);
 	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, hold, &h));
 	EXPECT_EQ(variant->status, let_go(&child));
@@ -386,7 +387,7 @@ SHELL(group, "cat /dev/null; echo a; (echo b); echo c | cat", 1, 0, "a\nb\nc\n",
 SHELL(group_fails, "echo a; sh -c 'exit 5'; echo b; true", 1, 0, NULL, "sh exited with status 5");
 SHELL(group_excepts, "echo a; sh -c 'exit 5' >&-; echo b", 1, 0, "a\nb\n", NULL);
 SHELL(group_is_killed, "echo a; sh -c 'kill -9 $$'; true", 1, 0, NULL,
-      "sh was killed by signal 9");
+	"sh was killed by signal 9");
 SHELL(close_on_exec, "exit 3", 0, 3, "", NULL);
 
 FIXTURE_SETUP(shell)

@@ -96,13 +96,9 @@ TEST_F(tape, a_write_is_a_block_and_a_read_too)
 	static const unsigned int length[] = { 1, 512, 10240, 65536, 7, 0, 30000, 0 };
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(length); i++) {
-		if (length[i]) {
-			EXPECT_EQ(length[i], write(self->fd, self->buf, length[i]));
-		} else {
-			EXPECT_EQ(0, mt(self->fd, MTWEOF, 1));
-		}
-	}
+	for (i = 0; i < ARRAY_SIZE(length); i++)
+		EXPECT_EQ(length[i], length[i] ? write(self->fd, self->buf, length[i]) :
+						 mt(self->fd, MTWEOF, 1));
 	EXPECT_TRUE(tape_is(self->s, self->buf, length, ARRAY_SIZE(length)));
 	EXPECT_EQ(0, mt(self->fd, MTREW, 1));
 	for (i = 0; i < ARRAY_SIZE(length); i++)
