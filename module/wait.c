@@ -46,12 +46,11 @@ static bool vdi_wait_asleep(struct vdi_handle *handle)
 {
 	if (!handle || handle->sleepers)
 		return handle;
-	/*
-	 * Who polls has queued itself before ->poll took the lock: no barrier.
-	 * A node, which has no file, may look first and queue itself then.
-	 */
-	return handle->polled &&
-	       (!handle->file || waitqueue_active(&handle->wq));
+	/* A node, which has no file, may look first and queue itself then */
+	if (!handle->file)
+		return handle->polled;
+	/* Who polls has queued itself before ->poll took the lock: no barrier */
+	return handle->polled && waitqueue_active(&handle->wq);
 }
 
 /*

@@ -179,14 +179,15 @@ FIXTURE_VARIANT(end) {
 	FIXTURE_VARIANT_ADD(end, name)	\
 	{ .features = f, .flags = o, .how = h, .status = e, .text = t }
 #define KILLED	"producer was killed by signal 9"
+#define CRASHED	"producer was killed by signal 11"
+#define FAILED_3	"producer exited with status 3"
+#define SH_KILLED	"sh was killed by signal 9"
 #define FAILED	"producer exited with status 1"
 END(write_return, VDI_FEAT_LIKE_PIPE, O_WRONLY, RETURN, 0, NULL);
 END(write_exit_1, VDI_FEAT_LIKE_PIPE, O_WRONLY, EXIT_1, 1, FAILED);
 END(write_kill, VDI_FEAT_LIKE_PIPE, O_WRONLY, KILL, 256 + SIGKILL, KILLED);
-END(write_crash, VDI_FEAT_LIKE_PIPE, O_WRONLY, CRASH, 256 + SIGSEGV,
-	"producer was killed by signal 11");
-END(write_thread, VDI_FEAT_LIKE_PIPE, O_WRONLY, THREAD_EXIT_3, 3,
-	"producer exited with status 3");
+END(write_crash, VDI_FEAT_LIKE_PIPE, O_WRONLY, CRASH, 256 + SIGSEGV, CRASHED);
+END(write_thread, VDI_FEAT_LIKE_PIPE, O_WRONLY, THREAD_EXIT_3, 3, FAILED_3);
 END(write_close, VDI_FEAT_LIKE_PIPE, O_WRONLY, CLOSE_AND_RETURN, 0, NULL);
 END(write_close_exit_1, VDI_FEAT_LIKE_PIPE, O_WRONLY, CLOSE_AND_EXIT_1, 1, NULL);
 END(read_return, VDI_FEAT_LIKE_PIPE, O_RDONLY, RETURN, 0, NULL);
@@ -386,8 +387,7 @@ SHELL(exit_3, "echo hello; exit 3", 1, 3, NULL, "sh exited with status 3");
 SHELL(group, "cat /dev/null; echo a; (echo b); echo c | cat", 1, 0, "a\nb\nc\n", NULL);
 SHELL(group_fails, "echo a; sh -c 'exit 5'; echo b; true", 1, 0, NULL, "sh exited with status 5");
 SHELL(group_excepts, "echo a; sh -c 'exit 5' >&-; echo b", 1, 0, "a\nb\n", NULL);
-SHELL(group_is_killed, "echo a; sh -c 'kill -9 $$'; true", 1, 0, NULL,
-	"sh was killed by signal 9");
+SHELL(group_is_killed, "echo a; sh -c 'kill -9 $$'; true", 1, 0, NULL, SH_KILLED);
 SHELL(close_on_exec, "exit 3", 0, 3, "", NULL);
 
 FIXTURE_SETUP(shell)
