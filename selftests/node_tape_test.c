@@ -2,8 +2,8 @@
 /*
  * A tape-like node is a tape drive: blocks, filemarks, the requests of mtio.h as
  * the st driver answers them, media that get full.  What the client keeps is
- * looked at, and a random walk is compared with a model.  How a stream ends is
- * node_end's, but for the requests that end a tape.
+ * looked at.  How a stream ends is node_end's, but for the requests that end a
+ * tape.
  */
 #include <sys/mtio.h>
 
