@@ -55,6 +55,7 @@ apt_opts=(-qq -o DPkg::Lock::Timeout=600 -o APT::Sandbox::User=root)
 # The version tables may be old or absent on a new machine; once a day is enough.
 apt_update() {
 	[ -z "$(find "$cache/apt-updated" -mmin -1440 2>/dev/null)" ] || return 0
+	mkdir -p "$cache"
 	if [ "$(id -u)" = 0 ]; then
 		apt-get "${apt_opts[@]}" update
 	else
