@@ -133,7 +133,7 @@ declare -A program=(
 # It would open a path twice.
 test_pg_dump() {
 	receive theirs/target && by 0 "${program[pg_dump]}" && received || return 1
-	hand_out theirs/target && by 0 'createdb copy && exec pg_restore -d copy <"$1"' &&
+	hand_out theirs/target && by 0 'createdb -T template0 copy && exec pg_restore -d copy <"$1"' &&
 		handed_out || return 1
 	[ "$(pg_sum 5432 copy)" = "$(pg_sum 5432)" ] && run 0 dropdb copy
 }
