@@ -4,8 +4,8 @@
  * know nothing of the interface.  The kernel is the server of such a set.
  *
  * node.c has the devices and their files, node_end.c what close and death mean,
- * node_io.c the commands and the stream, node_disk.c random access, node_tape.c
- * what a tape drive can do.
+ * node_io.c the commands and the ring of transfers, node_pipe.c streams, node_disk.c
+ * random access, node_tape.c what a tape drive can do.
  */
 #ifndef VDI_NODE_H
 #define VDI_NODE_H
@@ -297,6 +297,13 @@ int vdi_node_head(struct vdi_node *node, enum vdi_node_how how,
 		  struct vdi_node_buffer **buffer);
 void vdi_node_drop_head(struct vdi_node *node);
 int vdi_node_drop_reads(struct vdi_node *node, enum vdi_node_how how);
+void vdi_node_collect(struct vdi_node *node);
+int vdi_node_fail(struct vdi_node *node, int err);
+struct vdi_node_buffer *vdi_node_at(struct vdi_node *node, unsigned int i);
+bool vdi_node_all_answered(struct vdi_node *node);
+bool vdi_node_wants_load(const struct vdi_node *node);
+
+/* node_pipe.c */
 void vdi_node_read_ahead(struct vdi_node *node);
 ssize_t vdi_node_write_pipe(struct vdi_node *node, struct iov_iter *from,
 			    enum vdi_node_how how);
