@@ -13,15 +13,18 @@ build=$top/.build
 usage() {
 	cat <<END
 usage: test.sh [--quick]
-Prints TAP and, as the last line, "N passed, N failed, N skipped".  Ends with 0
-only if something passed and nothing failed.
+Runs the static checks and the test programs in guests, as many stages at a time
+as there are processors.  Prints what each says with the stage's name in front,
+then the time that each took and may take, and as the last line
+"N passed, N failed, N skipped".  Ends with 0 only if something passed and nothing
+failed; a stage that takes longer than it may has failed.
 
   --quick    only the test programs, only under User Mode Linux
 
   KERNEL='6.1 uml'   the guests, by default uml and 6.1
   TESTS='abort set*' the test programs, by default all; without static checks
                      and without the comparison of errnos, which needs them all
-  VDI_VM_TIMEOUT=S   limit for one guest (default 3600)
+  VDI_TIME=N         factor for the time that a stage may take (default 1)
   VDI_TEST_SCALE=N   factor for the time limits in tests (default 2: the guests
                      are emulated or have a debug kernel)
 END
@@ -47,12 +50,17 @@ results=$(mktemp -d "$build/results.XXXXXX")	# another test may be running
 passed=0 failed=0 skipped=0
 started=$SECONDS
 failures=()
+running=()
 
 # Also when we are stopped in the middle: the last line is the result.
 finish() {
 	local rc=$? f
 	trap - EXIT
 	set +e
+	for f in "${running[@]}"; do
+		kill "$f" 2>/dev/null
+	done
+	wait
 	if [ "$rc" != 0 ] && [ "$failed" = 0 ]; then
 		failures+=("the test itself ended with status $rc")
 		failed=1
@@ -70,15 +78,6 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-
-stage() {
-	echo "# ---- $1"
-	stage_start=$SECONDS
-}
-
-stage_end() {
-	echo "# ---- $1: $((SECONDS - stage_start)) s"
-}
 
 # add PASSED FAILED SKIPPED
 add() {
@@ -103,53 +102,115 @@ add_death() {
 
 build_all() {
 	local k
-	stage build
 	make -s -j2 -C "$top" lib cli && make -s -j2 -C "$top" selftests
 	for k in $kernels; do
 		"$here/kernel.sh" module "$k" >/dev/null
 	done
-	stage_end build
 }
 
-static_checks() {
-	stage "static checks"
-	local rc=0
-	"$here/check.sh" | tee "$results/check" || rc=$?
-	add_lines "$results/check"
-	add_death "$rc" "$results/check" "the static checks"
-	mapfile -t -O "${#failures[@]}" failures < <(sed -n 's/^not ok - */check: /p' "$results/check")
-	stage_end "static checks"
+# One line a stage: NAME SECONDS CHECK, or NAME SECONDS KERNEL CPUS LIST, LIST the
+# programs that run.sh is asked for.  The tests of programs (*.sh) start many
+# processes and take an hour in an emulated guest: User Mode Linux, where that is
+# slowest, has a sample of them, and the others have one processor each.
+plan() {
+	local k
+	for k in $kernels; do
+		if [ -z "$full" ]; then
+			echo "$k 7200 $k 2 ${tests[*]}"
+			continue
+		fi
+		echo "$k 1800 $k 2 *_test"
+		if [ "$k" = uml ]; then
+			echo "$k-programs 1800 $k 1 --sample"
+			continue
+		fi
+		echo "$k-programs-1 1800 $k 1 --part 1/2 *_test.sh"
+		echo "$k-programs-2 1800 $k 1 --part 2/2 *_test.sh"
+	done
+	[ -z "$full" ] || echo "checks 1200 check"
 }
 
-run_guest() {
-	local kernel=$1 out=$results/$1 rc=0
-	stage "tests on $kernel"
-	mkdir -p "$out"
-	VDI_TEST_SCALE=${VDI_TEST_SCALE:-2} VDI_ERRNO_LOG=/run/out/errno.log \
-		"$here/vm.sh" --kernel "$kernel" --cpus 2 --timeout "${VDI_VM_TIMEOUT:-3600}" \
-		--out "$out" --console "$out/console" -- \
-		"$top/selftests/run.sh" "${tests[@]}" 2> >(tee "$out/stderr" >&2) |
-		tee "$out/log" || rc=$?
-	if [ -s "$out/counts" ]; then
-		# shellcheck disable=SC2046 # three numbers
-		add $(cat "$out/counts")
+# Each stage in a process of its own; what it leaves in its directory is counted
+# by stage_end.
+run_stage() {
+	local name=$1 limit=$2 kernel=$3 rc=0
+	local dir=$results/$name begin=$SECONDS
+	shift 3
+	if [ "$kernel" = check ]; then
+		timeout -k 10 "$limit" "$here/check.sh" || rc=$?
+	else
+		local cpus=$1
+		shift
+		VDI_TEST_SCALE=${VDI_TEST_SCALE:-2} VDI_ERRNO_LOG=/run/out/errno.log \
+			"$here/vm.sh" --kernel "$kernel" --cpus "$cpus" --timeout "$limit" \
+			--out "$dir" --console "$dir/console" -- \
+			"$top/selftests/run.sh" "$@" 2> >(tee "$dir/stderr" >&2) || rc=$?
+	fi > >(tee "$dir/log")
+	echo "$rc" >"$dir/status"
+	echo $((SECONDS - begin)) >"$dir/seconds"
+}
+
+stage_end() {
+	local name=$1 limit=$2 kernel=$3 dir=$results/$1 rc
+	rc=$(cat "$dir/status" 2>/dev/null) || rc=255
+	mapfile -t -O "${#failures[@]}" failures < <(grep -h '^ *not ok ' "$dir/log" |
+		sed "s/^ */$name: /")
+	table+=("$(printf '%-16s %5s s of %5s s' "$name" "$(cat "$dir/seconds" 2>/dev/null || echo '?')" \
+		"$limit")")
+	if [ "$kernel" = check ]; then
+		add_lines "$dir/log"
+		add_death "$rc" "$dir/log" "$name"
+		return
 	fi
-	mapfile -t -O "${#failures[@]}" failures < <(grep -h '^ *not ok ' "$out/log" |
-		sed "s/^ */$kernel: /")
+	if [ -s "$dir/counts" ]; then
+		# shellcheck disable=SC2046 # three numbers
+		add $(cat "$dir/counts")
+	fi
 	# 1: tests failed and are counted; anything else is the guest's own trouble
 	case $rc in
 	0)	;;
-	1)	[ -s "$out/counts" ] || { add 0 1 0; failures+=("$kernel: no result"); } ;;
+	1)	[ -s "$dir/counts" ] || { add 0 1 0; failures+=("$name: no result"); } ;;
+	124)	add 0 1 0
+		failures+=("$name: took longer than $limit s") ;;
 	*)	add 0 1 0
-		failures+=("$kernel: vm.sh ended with $rc: $(sed -n 's/^vm: //p' "$out/stderr" |
+		failures+=("$name: vm.sh ended with $rc: $(sed -n 's/^vm: //p' "$dir/stderr" |
 			head -n 1)") ;;
 	esac
-	stage_end "tests on $kernel"
+}
+
+# The longest first is the order of the plan; as many at a time as can run.
+run_stages() {
+	local line words pid done_pid i factor=${VDI_TIME:-1} max
+	local -A stage_of=()
+	max=$(nproc)
+	running=()
+	mapfile -t lines < <(plan)
+	set -f			# the plan's patterns are run.sh's
+	for line in "${lines[@]}" ''; do
+		while [ ${#running[@]} -ge "$max" ] || { [ -z "$line" ] && [ ${#running[@]} -gt 0 ]; }; do
+			done_pid=
+			wait -n -p done_pid "${running[@]}" || true
+			# shellcheck disable=SC2086 # words
+			stage_end ${stage_of[$done_pid]}
+			for i in "${!running[@]}"; do
+				[ "${running[i]}" != "$done_pid" ] || unset "running[i]"
+			done
+		done
+		[ -n "$line" ] || break
+		read -ra words <<<"$line"
+		words[1]=$((words[1] * factor))
+		mkdir -p "$results/${words[0]}"
+		echo "# ---- ${words[0]}: begins, may take ${words[1]} s"
+		run_stage "${words[@]}" > >(sed -u "s/^/${words[0]}: /") 2>&1 &
+		pid=$!
+		running+=("$pid")
+		stage_of[$pid]=${words[*]:0:3}
+	done
+	set +f
 }
 
 check_errnos() {
 	local logs=() rc=0
-	stage errnos
 	mapfile -t logs < <(find "$results" -name errno.log)
 	if [ ${#logs[@]} = 0 ]; then
 		echo "not ok - errno no test has logged any"
@@ -159,18 +220,16 @@ check_errnos() {
 	cat "$results/errno"
 	add_lines "$results/errno"
 	add_death "$rc" "$results/errno" "the comparison of errnos"
-	mapfile -t -O "${#failures[@]}" failures < <(sed -n 's/^not ok - */check: /p' "$results/errno")
-	stage_end errnos
+	mapfile -t -O "${#failures[@]}" failures < <(sed -n 's/^not ok - */errnos: /p' "$results/errno")
 }
 
 main() {
-	local kernel
+	local begin=$SECONDS
 	build_all
-	[ -z "$full" ] || static_checks
-	for kernel in $kernels; do
-		run_guest "$kernel"
-	done
+	table=("$(printf '%-16s %5s s' build $((SECONDS - begin)))")
+	run_stages
 	[ -z "$full" ] || check_errnos
+	printf '# time: %s\n' "${table[@]}"
 }
 
 # This takes minutes: nothing is read from this file after that.

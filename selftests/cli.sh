@@ -127,11 +127,12 @@ nothing_left() {
 # limits ends with it; its output, and the last commands that it ran, only if it
 # failed.
 run_tests() {
-	local t n=0 bad=0 rc log=$work/.log
+	local t n=0 bad=0 rc start log=$work/.log
 	echo "TAP version 13"
 	for t in $(compgen -A function test_ | sort); do
 		[ $# = 0 ] || [[ " $* " == *" ${t#test_} "* ]] || continue
 		n=$((n + 1))
+		start=$SECONDS
 		mkdir "$work/$t"
 		cd "$work/$t" || exit 1
 		exec 7>"$work/.trace"
@@ -148,7 +149,7 @@ run_tests() {
 		{ set +x; } 2>/dev/null
 		exec 7>&-
 		if [ "$rc" = 0 ]; then
-			echo "ok $n ${t#test_}"
+			echo "ok $n ${t#test_} # $((SECONDS - start)) s"
 		elif grep -q '^SKIP ' "$log"; then
 			echo "ok $n ${t#test_} # $(grep -m 1 '^SKIP ' "$log")"
 		else

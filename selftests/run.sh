@@ -13,7 +13,7 @@ counters=/sys/kernel/debug/vdi/counters
 
 usage() {
 	cat <<END
-usage: run.sh [--list] [PATTERN]...
+usage: run.sh [--list] [--part K/N] [--sample] [PATTERN]...
 Runs the programs of $dir
 and selftests/*_test.sh whose name matches a PATTERN (shell wildcards), or all,
 and prints TAP, their own lines indented.  A program is given the seconds that
@@ -22,16 +22,29 @@ tests does, if it ends with a status that its lines do not explain, runs out of
 time, prints no plan or fewer results than planned, leaves something in the
 module or makes the kernel complain.  Status 4 is a skip, its last line says why.
 If \$VDI_OUT is set, the sums go to \$VDI_OUT/counts: passed failed skipped.
+
+  --list      only say which programs
+  --part K/N  only each Nth of them, beginning with the Kth
+  --sample    the tests of programs that selftests/sample names, no others
 END
 }
 
 list() {
-	local f
+	local f n=0
 	for f in "$dir"/*_test "$dir"/m32/*_test "$here"/*_test.sh; do
 		# a program whose source is gone is of an older build
 		[ -x "$f" ] && { [ -e "$here/${f##*/}.c" ] || [ -e "$here/${f##*/}" ]; } || continue
-		matches "$(name_of "$f")" && echo "$f"
+		matches "$(name_of "$f")" || continue
+		[ -z "$sample" ] || [ -n "$(sampled "$f")" ] || continue
+		n=$((n + 1))
+		[ -z "$part" ] || [ $((n % ${part#*/})) = $((${part%/*} % ${part#*/})) ] || continue
+		echo "$f"
 	done
+}
+
+# The tests of a program that are in the sample.
+sampled() {
+	sed -n "s/^${1##*/}: *//p" "$sample"
 }
 
 name_of() {
@@ -119,7 +132,8 @@ run_one() {
 	if [ "${name#m32/}" != "$name" ] && grep -q 'User Mode Linux' /proc/cpuinfo; then
 		prog=$skip_32
 	fi
-	timeout -k 10 "$(limit)" "$prog" >"$out" 2>&1 </dev/null &
+	# shellcheck disable=SC2046 # the names of tests
+	timeout -k 10 "$(limit)" "$prog" ${sample:+$(sampled "$prog")} >"$out" 2>&1 </dev/null &
 	pid=$!
 	# seen as it comes, for the case that the kernel dies in the middle
 	tail -n +1 -s 0.2 --pid="$pid" -f "$out" | sed -u 's/^/    /' &
@@ -139,10 +153,14 @@ run_one() {
 }
 
 patterns=()
-only_list=
+only_list='' part='' sample=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--list)		only_list=1 ;;
+	--part)		part=${2:-}; shift
+			[[ $part =~ ^[1-9][0-9]?/[1-9][0-9]?$ ]] ||
+				{ echo "run.sh: --part needs K/N" >&2; exit 2; } ;;
+	--sample)	sample=$here/sample ;;
 	--help|-h)	usage; exit 0 ;;
 	-*)		echo "run.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
 	*)		patterns+=("$1") ;;
