@@ -17,6 +17,7 @@
 #include "node.h"
 #include "owner.h"
 #include "quota.h"
+#include "window.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -214,6 +215,7 @@ static int __init vdi_init(void)
 	debugfs_dir = debugfs_create_dir("vdi", NULL);
 	debugfs_create_file("counters", 0400, debugfs_dir, NULL,
 			    &counters_fops);
+	vdi_window_init(debugfs_dir);
 	ret = misc_register(&vdi_misc);
 	if (ret) {
 		debugfs_remove(debugfs_dir);

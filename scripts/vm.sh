@@ -30,6 +30,7 @@ memory and is lost at the end, but for files put into the directory $VDI_OUT (se
   --share DIR        let the guest write to this directory of the host
   --module PARAMS    module parameters, as one word: 'a=1 b=2'
   --no-module        do not load the module
+  --variant NAME     load one that was built with VDI_NAME=1 (WINDOWS; see Kbuild)
   --user NAME        run COMMAND as this user (vdi1 and vdi2 exist in the guest)
   --env NAME[=VALUE] pass a variable on (all VDI_* are)
   --qemu-args ARGS   more arguments for QEMU, as one word
@@ -56,12 +57,12 @@ not_started() {
 
 type='' id='' kver='' root='' image=''	# set by kernel.sh show
 kernel=6.1 cpus=2 memory=2048 limit='' out='' shares=() params='' with_module=1 user=''
-envs=() qemu_args='' append='' accel='' leak_check=1 console='' shell='' probe=''
+envs=() qemu_args='' append='' accel='' leak_check=1 console='' shell='' probe='' variant=''
 
 parse() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--kernel|--cpus|--memory|--timeout|--out|--share|--module|--user|--env|\
+		--kernel|--variant|--cpus|--memory|--timeout|--out|--share|--module|--user|--env|\
 		--qemu-args|--append|--accel|--console)
 			[ $# -gt 1 ] || not_started "$1 needs a value (see --help)" ;;
 		esac
@@ -76,6 +77,7 @@ parse() {
 				shift ;;
 		--module)	params=$2; shift ;;
 		--no-module)	with_module= ;;
+		--variant)	variant=$2; shift ;;
 		--user)		user=$2; shift ;;
 		--env)		envs+=("$2"); shift ;;
 		--qemu-args)	qemu_args=$2; shift ;;
@@ -151,7 +153,8 @@ write_command() {
 write_config() {
 	local module=''
 	if [ -n "$with_module" ]; then
-		module=$("$here/kernel.sh" module "$kernel") || exit 126
+		module=$("$here/kernel.sh" module "$kernel" \
+			${variant:+"${variant,,}" "VDI_$variant=1"}) || exit 126
 	fi
 	echo "$top/selftests/qemu/guest.sh" >"$run/guest"
 	printf '%s\n' "$top" ${root:+"$root"} ${VDI_PROGRAMS:+"$VDI_PROGRAMS"} >"$run/keep"
