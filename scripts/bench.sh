@@ -21,6 +21,7 @@ and 32.  Takes about a minute.  OUT takes JSON lines, one for each case.
   --rounds N      interleaved rounds, 3..15 (default 3)
   --nodes         instead, what a stream costs through a node and through a
                   pipe to cat: instructions and system calls per MiB
+  --early-death   instead, what a process pays for being watched for its death
   --commands N    commands of a run, a multiple of 128 (default 4096)
   --help          this text
 END

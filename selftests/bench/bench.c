@@ -34,7 +34,7 @@ static const unsigned int depths[] = { 1, 4, BENCH_MAX_DEPTH };
 #define NR_DEPTHS	(sizeof(depths) / sizeof(depths[0]))
 
 static struct bench_line lines[NR_CASES * NR_DEPTHS];
-static bool nodes;
+static bool nodes, death;
 static unsigned int rounds = 3, commands = 4096;
 
 static const char help[] =
@@ -46,6 +46,7 @@ static const char help[] =
 "  --rounds N     interleaved rounds, 3..%u (default %u)\n"
 "  --commands N   commands of a run, a multiple of %u (default %u)\n"
 "  --nodes        a stream through a node and through a pipe, instead\n"
+"  --early-death  what watching for its death costs a process, instead\n"
 "  --out FILE     write JSON lines there too\n"
 "  --help         this text\n";
 
@@ -69,6 +70,7 @@ static const char *parse(int argc, char **argv)
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "commands", required_argument, NULL, 'c' },
 		{ "nodes", no_argument, NULL, 'n' },
+		{ "early-death", no_argument, NULL, 'd' },
 		{ "out", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -87,6 +89,9 @@ static const char *parse(int argc, char **argv)
 			break;
 		case 'n':
 			nodes = true;
+			break;
+		case 'd':
+			death = true;
 			break;
 		case 'o':
 			out = optarg;
@@ -151,6 +156,8 @@ int main(int argc, char **argv)
 	check_guest();
 	if (nodes) {
 		bench_node(rounds, f);
+	} else if (death) {
+		bench_death(rounds, f);
 	} else {
 		run_all();
 		bench_report(lines, NR_CASES * NR_DEPTHS);

@@ -141,6 +141,7 @@ double bench_floor_exchange(void);
 
 /* node.c */
 void bench_node(unsigned int rounds, FILE *out);
+void bench_death(unsigned int rounds, FILE *out);
 
 /* report.c */
 void bench_report(const struct bench_line *lines, unsigned int nr);
