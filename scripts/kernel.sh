@@ -22,7 +22,16 @@ usage: kernel.sh fetch [--refresh] NAME   put a kernel (or source) into the cach
        kernel.sh module NAME [SUFFIX MAKE-ARGUMENT...]
                                           build the module for it, print the path;
                                           with SUFFIX apart, with these arguments
-NAME is 6.1, 6.12, uml (built from 6.1's source) or source (6.1's source)
+NAME is
+  6.1, 6.12, 7   Debian's kernels; 7 is the newest of trixie-backports, with the
+                 compiler of that suite in a directory tree of its own (needs root)
+  uml            User Mode Linux, built from 6.1's source: KASAN, lockdep
+  debug          built from 6.1's source: KASAN, lockdep, kmemleak, UBSAN, fault
+                 injection
+  kcsan          built from 6.1's source: KCSAN, lockdep
+  source         6.1's source
+Of the MAKE-ARGUMENTs, VDI_KCOV=y (debug) instruments the module for a fuzzer and
+VDI_GCOV=y (debug, uml) counts which of its lines run.
 END
 }
 
@@ -97,11 +106,46 @@ fetch_stock() {
 	set_current "$name" "$entry"
 }
 
-uml_entry() {
+# The newest kernel of another suite, with what builds modules for it.
+fetch_suite() {
+	local entry kv
+	[ -n "$(current source-6.1)" ] || fetch_source 6.1	# extract-vmlinux
+	make_tmp
+	echo "kernel: fetching the newest of trixie-backports"
+	kv=$("$qemu/suite.sh" version "$tmp/apt") || die "cannot find the kernel's version"
+	entry=suite-${kv/ /-}
+	kv=${kv% *}
+	if [ ! -d "$cache/$entry" ]; then
+		"$qemu/suite.sh" make "$tmp/apt" "$tmp/entry" "$kv" ||
+			die "cannot make the tree of the kernel $kv"
+		mkdir -p "$tmp/entry/boot"
+		"$cache/$(current source-6.1)/scripts/extract-vmlinux" \
+			"$tmp/entry/usr/lib/modules/$kv/vmlinuz" >"$tmp/entry/boot/vmlinux"
+		depmod -b "$tmp/entry" "$kv"
+		echo "$kv" >"$tmp/entry/version"
+		publish "$tmp/entry" "$entry"
+	fi
+	cleanup
+	set_current 7 "$entry"
+}
+
+# The fragments that one of our own kernels is made of.
+fragments() {
+	case $1 in
+	uml)	echo "$qemu/uml.config" ;;
+	*)	echo "$qemu/x86.config $qemu/$1.config" ;;
+	esac
+}
+
+# own_entry NAME: the name says all that the kernel is made of.  The patch is for
+# User Mode Linux (and for an option's prompt), so a new one does not change others.
+own_entry() {
 	local src
 	src=$(current source-6.1) || return 1
-	echo "uml-${src#source-}-$(cat "$qemu/uml.config" "$qemu/build-kernel.sh" |
-		sha256sum | cut -c1-12)"
+	src=${src#source-}
+	[ "$1" = uml ] || src=${src%-*}
+	# shellcheck disable=SC2046 # words
+	echo "$1-$src-$(cat $(fragments "$1") "$qemu/build-kernel.sh" | sha256sum | cut -c1-12)"
 }
 
 # The source with today's patch, of the version in use if there is one.
@@ -112,25 +156,29 @@ source_is_good() {
 	return 1
 }
 
-fetch_uml() {
-	local entry src
+fetch_own() {
+	local name=$1 arch=x86 entry src TIMEFORMAT
+	[ "$name" != uml ] || arch=um
 	source_is_good || fetch_source 6.1
-	entry=$(uml_entry)
+	entry=$(own_entry "$name")
 	src=$cache/$(current source-6.1)
-	if [ ! -d "$cache/$entry" ]; then
-		echo "kernel: building $entry (some minutes)"
-		make_tmp
-		"$qemu/build-kernel.sh" um "$src" "$tmp/entry" "$qemu/uml.config" \
-			>"$tmp/log" 2>&1 || {
-			tail -n 30 "$tmp/log" >&2
-			die "building the UML kernel failed"
-		}
-		# objects are a gigabyte that no module build reads
-		find "$tmp/entry" -name '*.o' -not -path '*/scripts/*' -delete
-		find "$tmp/entry" -name '*.a' -delete
-		publish "$tmp/entry" "$entry"
-		cleanup
-	fi
+	[ ! -d "$cache/$entry" ] || return 0
+	echo "kernel: building $entry (some minutes)"
+	make_tmp
+	TIMEFORMAT="kernel: $name took %U + %S CPU seconds, %R seconds of time"
+	# shellcheck disable=SC2046 # words
+	time "$qemu/build-kernel.sh" "$arch" "$src" "$tmp/entry" $(fragments "$name") \
+		>"$tmp/log" 2>&1 || {
+		tail -n 30 "$tmp/log" >&2
+		die "building the kernel $name failed"
+	}
+	# objects are a gigabyte that no module build reads
+	find "$tmp/entry" \( -name '*.o' -o -name '.*.cmd' \) -not -path '*/scripts/*' \
+		-not -path '*/tools/*' -delete
+	find "$tmp/entry" -name '*.a' -delete
+	[ "$arch" = um ] || find "$tmp/entry" -name 'vmlinux*' ! -name '*.lds' -type f -delete
+	publish "$tmp/entry" "$entry"
+	cleanup
 }
 
 fetch() {
@@ -140,35 +188,52 @@ fetch() {
 		[ -z "$refresh" ] && source_is_good || fetch_source 6.1 ;;
 	6.1|6.12)
 		[ -z "$refresh" ] && [ -n "$(current "$name")" ] || fetch_stock "$name" ;;
-	uml)
+	7)
+		[ -z "$refresh" ] && [ -n "$(current 7)" ] || fetch_suite ;;
+	uml|debug|kcsan)
 		[ -z "$refresh" ] || fetch_source 6.1
-		fetch_uml ;;
-	*)	die "unknown kernel $name (6.1, 6.12, uml, source)" ;;
+		fetch_own "$name" ;;
+	*)	unknown "$name" ;;
 	esac
 }
 
-# show NAME: id, type, kdir (to build against), image, root (of lib/modules), marg
+unknown() {
+	die "unknown kernel $1 (6.1, 6.12, 7, uml, debug, kcsan, source)"
+}
+
+# show NAME: id, type, kdir (to build against), image, root (of lib/modules), marg,
+# and, if the module is built inside a tree of another suite, suite
 show() {
-	local name=$1 entry kv
+	local name=$1 entry kv more
 	case $name in
 	source)
 		entry=$(current source-6.1) || die "no kernel source: run scripts/setup.sh"
 		echo "src='$cache/$entry'"
 		return ;;
-	uml)
-		entry=$(uml_entry) && [ -d "$cache/$entry" ] ||
-			die "no UML kernel in the cache: run scripts/setup.sh --kernel uml"
-		echo "type=uml id='$entry' kdir='$cache/$(current source-6.1)'" \
-			"image='$cache/$entry/linux' root='' kver=''" \
-			"marg='ARCH=um O=$cache/$entry'" ;;
+	uml|debug|kcsan)
+		entry=$(own_entry "$name") && [ -d "$cache/$entry" ] ||
+			die "no kernel $name in the cache: run scripts/setup.sh --kernel $name"
+		case $name in
+		uml)	more="type=uml image='$cache/$entry/linux' marg='ARCH=um" ;;
+		*)	more="type=microvm image='$cache/$entry/arch/x86/boot/bzImage' marg='ARCH=x86" ;;
+		esac
+		echo "$more O=$cache/$entry' id='$entry'" \
+			"kdir='$cache/$(current source-6.1)' root='' kver='' suite=''" ;;
 	6.1|6.12)
 		entry=$(current "$name") ||
 			die "no kernel $name in the cache: run scripts/setup.sh --kernel $name"
 		kv=$(cat "$cache/$entry/version")
 		echo "type=qemu id='$kv' kdir='$cache/$entry/usr/src/linux-headers-$kv'" \
 			"image='$cache/$entry/boot/vmlinux' root='$cache/$entry' kver='$kv'" \
-			"marg=''" ;;
-	*)	die "unknown kernel $name (6.1, 6.12, uml, source)" ;;
+			"marg='' suite=''" ;;
+	7)
+		entry=$(current 7) ||
+			die "no kernel 7 in the cache: run scripts/setup.sh --kernel 7"
+		kv=$(cat "$cache/$entry/version")
+		echo "type=qemu id='$kv' kdir='/usr/src/linux-headers-$kv'" \
+			"image='$cache/$entry/boot/vmlinux' root='$cache/$entry' kver='$kv'" \
+			"marg='' suite='$cache/$entry'" ;;
+	*)	unknown "$name" ;;
 	esac
 }
 
@@ -200,7 +265,7 @@ stage() {
 # build_module NAME [SUFFIX MAKE-ARGUMENT...]: in a directory of its own for
 # each suffix; nothing is done when nothing has changed since it succeeded.
 build_module() {
-	local id='' kdir='' marg='' dir
+	local id='' kdir='' marg='' suite='' dir m
 	eval "$(show "$1")"
 	[ -n "$id" ] || exit 1
 	dir=$top/.build/module-$id${2:+-$2}
@@ -217,8 +282,11 @@ build_module() {
 		fi
 		rm -f .built
 		unset MAKEFLAGS MAKELEVEL MFLAGS ARCH O
+		m=$dir
+		[ -z "$suite" ] || m=/src
 		# shellcheck disable=SC2086 # make's arguments are words
-		make -s -C "$kdir" $marg M="$dir" -j"${JOBS:-$(nproc)}" "$@" modules \
+		${suite:+"$qemu/suite.sh" run "$suite" "$dir"} \
+			make -s -C "$kdir" $marg M="$m" -j"${JOBS:-$(nproc)}" "$@" modules \
 			>&2 2> >(grep -v 'Skipping BTF generation' >&2) || exit 1
 		touch .built
 	) 8>"$dir/.lock" || die "the module does not build for $id"

@@ -29,8 +29,8 @@ usage: setup.sh [OPTION]...
 Installs missing packages, fetches or builds the guest kernels, and fetches the
 programs that the tests of nodes run (PostgreSQL, MariaDB, pv, mt; not installed).
 
-  --kernel NAME    only this guest kernel; may be given again (6.1, 6.12, uml)
-                   default: 6.1 and uml
+  --kernel NAME    only this guest kernel; may be given again (6.1, 6.12, 7, uml,
+                   debug, kcsan); default: 6.1 and uml
   --packages-only  no kernels and no programs
   --refresh        look for newer kernel packages than the cached ones
   --help           this text

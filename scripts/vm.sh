@@ -22,7 +22,8 @@ PATH and LD_LIBRARY_PATH.  The guest sees the host's files; what it writes goes 
 memory and is lost at the end, but for files put into the directory $VDI_OUT (see
 --out) and into shared directories.
 
-  --kernel NAME      6.1 (default), 6.12, or uml (KASAN and lockdep, one CPU)
+  --kernel NAME      6.1 (default), 6.12, 7, uml (KASAN and lockdep, one CPU), debug
+                     (KASAN, lockdep, two CPUs), or kcsan (see kernel.sh)
   --cpus N           CPUs of a QEMU guest (default 2)
   --memory M         memory in MiB (default 2048)
   --timeout S        limit in seconds for everything (default 300, 0 for none)
@@ -30,7 +31,9 @@ memory and is lost at the end, but for files put into the directory $VDI_OUT (se
   --share DIR        let the guest write to this directory of the host
   --module PARAMS    module parameters, as one word: 'a=1 b=2'
   --no-module        do not load the module
-  --variant NAME     load one that was built with VDI_NAME=1 (WINDOWS; see Kbuild)
+  --kcov             load a module that is built for KCOV (kernel debug)
+  --gcov             load a module that counts its lines (kernels debug and uml)
+  --windows          load a module that sleeps where a lock is released
   --user NAME        run COMMAND as this user (vdi1 and vdi2 exist in the guest)
   --env NAME[=VALUE] pass a variable on (all VDI_* are)
   --qemu-args ARGS   more arguments for QEMU, as one word
@@ -57,12 +60,12 @@ not_started() {
 
 type='' id='' kver='' root='' image=''	# set by kernel.sh show
 kernel=6.1 cpus=2 memory=2048 limit='' out='' shares=() params='' with_module=1 user=''
-envs=() qemu_args='' append='' accel='' leak_check=1 console='' shell='' probe='' variant=''
+envs=() qemu_args='' append='' accel='' leak_check=1 console='' shell='' probe='' variant=()
 
 parse() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--kernel|--variant|--cpus|--memory|--timeout|--out|--share|--module|--user|--env|\
+		--kernel|--cpus|--memory|--timeout|--out|--share|--module|--user|--env|\
 		--qemu-args|--append|--accel|--console)
 			[ $# -gt 1 ] || not_started "$1 needs a value (see --help)" ;;
 		esac
@@ -77,7 +80,9 @@ parse() {
 				shift ;;
 		--module)	params=$2; shift ;;
 		--no-module)	with_module= ;;
-		--variant)	variant=$2; shift ;;
+		--kcov)		variant=(kcov VDI_KCOV=y) ;;
+		--gcov)		variant=(gcov VDI_GCOV=y) ;;
+		--windows)	variant=(windows VDI_WINDOWS=y) ;;
 		--user)		user=$2; shift ;;
 		--env)		envs+=("$2"); shift ;;
 		--qemu-args)	qemu_args=$2; shift ;;
@@ -153,8 +158,7 @@ write_command() {
 write_config() {
 	local module=''
 	if [ -n "$with_module" ]; then
-		module=$("$here/kernel.sh" module "$kernel" \
-			${variant:+"${variant,,}" "VDI_$variant=1"}) || exit 126
+		module=$("$here/kernel.sh" module "$kernel" "${variant[@]}") || exit 126
 	fi
 	echo "$top/selftests/qemu/guest.sh" >"$run/guest"
 	printf '%s\n' "$top" ${root:+"$root"} ${VDI_PROGRAMS:+"$VDI_PROGRAMS"} >"$run/keep"
@@ -171,7 +175,8 @@ make_initrd() {
 	local q=$top/selftests/qemu
 	initrd=$build/initrd-$id.cpio
 	mkdir -p "$build"
-	if [ ! -e "$initrd" ] || [ -n "$(find "$q/init" "$q/mkinitrd.sh" -newer "$initrd")" ]; then
+	if [ ! -e "$initrd" ] ||
+		[ -n "$(find "$q/init" "$q/mkinitrd.sh" ${root:+"$root/version"} -newer "$initrd")" ]; then
 		"$q/mkinitrd.sh" "$initrd.$$" ${root:+"$root" "$kver"} ||
 			not_started "cannot make the initramfs"
 		mv "$initrd.$$" "$initrd"
@@ -180,8 +185,36 @@ make_initrd() {
 
 common_append='quiet loglevel=5 panic=-1 oops=panic panic_on_warn=1 log_buf_len=4M'
 
+# Our own kernels know neither PCI nor ACPI, the stock ones nothing else.
+machine_line() {
+	local bus=pci i
+	case $type in
+	microvm)
+		bus=device
+		line+=(-M microvm,acpi=off -global virtio-mmio.force-legacy=off
+			-chardev "file,id=console,path=$run/console" -serial chardev:console
+			-chardev "file,id=verdict,path=$run/verdict"
+			-device isa-serial,index=1,chardev=verdict) ;;
+	*)	line+=(-M pc
+			-chardev "file,id=console,path=$run/console" -serial chardev:console
+			-chardev "file,id=verdict,path=$run/verdict" -serial chardev:verdict) ;;
+	esac
+	line+=(-device "virtio-serial-$bus,id=ports")
+	add_9p host / ",readonly=on"
+	add_9p run "$run" ''
+	for i in "${!shares[@]}"; do
+		add_9p "share$i" "${shares[i]}" ''
+	done
+}
+
+# add_9p TAG DIRECTORY OPTIONS
+add_9p() {
+	line+=(-fsdev "local,id=$1,path=$2,security_model=none,multidevs=remap$3"
+		-device "virtio-9p-$bus,fsdev=$1,mount_tag=$1")
+}
+
 qemu_line() {
-	local accel_args cpu words i
+	local accel_args cpu words
 	case $accel in
 	kvm)	accel_args=kvm cpu=host words='' ;;
 	*)	accel_args=tcg,thread=multi cpu=max,-erms,-fsrm
@@ -190,24 +223,20 @@ qemu_line() {
 	case $qemu_args in
 	*-icount*) accel_args=tcg,thread=single ;;	# the two exclude each other
 	esac
+	# without ACPI only a triple fault ends the machine, and nobody tells the clock
+	[ "$type" = qemu ] || words="$words reboot=t"
+	[ "$type $accel" != "microvm tcg" ] || words="$words tsc_early_khz=2500000"
 	line=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
-		-M pc -m "$memory" -smp "$cpus" -accel "$accel_args" -cpu "$cpu"
+		-m "$memory" -smp "$cpus" -accel "$accel_args" -cpu "$cpu"
 		-kernel "$image" -initrd "$initrd"
 		-append "console=ttyS0 $common_append nokaslr cryptomgr.notests $words
 			watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60
-			vdi.type=qemu vdi.run=$run $probe $append"
-		-chardev "file,id=console,path=$run/console" -serial chardev:console
-		-chardev "file,id=verdict,path=$run/verdict" -serial chardev:verdict
-		-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
-		-virtfs "local,path=$run,mount_tag=run,security_model=none,multidevs=remap"
-		-device virtio-serial-pci,id=ports
-		-chardev "file,id=out,path=$run/stdout"
+			vdi.type=$type vdi.run=$run $probe $append")
+	machine_line
+	line+=(-chardev "file,id=out,path=$run/stdout"
 		-device virtserialport,bus=ports.0,nr=1,chardev=out,name=vdi.out
 		-chardev "file,id=err,path=$run/stderr"
 		-device virtserialport,bus=ports.0,nr=2,chardev=err,name=vdi.err)
-	for i in "${!shares[@]}"; do
-		line+=(-virtfs "local,path=${shares[i]},mount_tag=share$i,security_model=none,multidevs=remap")
-	done
 	[ -z "$shell" ] || line+=(-chardev stdio,id=shell,signal=off
 		-device virtconsole,bus=ports.0,nr=3,chardev=shell)
 	# shellcheck disable=SC2206 # more words
@@ -368,7 +397,7 @@ main() {
 	write_command
 	write_config
 	case $type in
-	qemu)
+	qemu|microvm)
 		choose_accel
 		qemu_line ;;
 	uml)	uml_line ;;

@@ -34,8 +34,12 @@ fail() {
 	echo "reason $*" >"$verdict_dev"
 }
 
+# Without ACPI a machine cannot be switched off; QEMU ends at the restart.
 power_off() {
-	poweroff -f
+	case $type in
+	microvm) reboot -f ;;
+	*)	poweroff -f ;;
+	esac
 }
 
 raw() {
@@ -52,7 +56,7 @@ port() {
 
 find_channels() {
 	case $type in
-	qemu)
+	qemu|microvm)
 		verdict_dev=/dev/ttyS1 out_dev=$(port vdi.out) err_dev=$(port vdi.err)
 		shell_dev=/dev/hvc0 ;;
 	uml)
@@ -135,7 +139,8 @@ add_shares() {
 	for dir in $shares; do
 		mkdir -p "$dir"
 		case $type in
-		qemu)	mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=mmap \
+		qemu|microvm)
+			mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=mmap \
 				"share$i" "$dir" ;;
 		uml)	mount -t hostfs -o "$dir" none "$dir" ;;
 		esac || fail "cannot mount the shared directory $dir"
@@ -271,7 +276,8 @@ copy_back() {
 	[ -n "$(ls -A /run/out)" ] || return 0
 	mkdir -p /run/back
 	case $type in
-	qemu)	mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 run /run/back ;;
+	qemu|microvm)
+		mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 run /run/back ;;
 	uml)	mount -t hostfs -o "$run" none /run/back ;;
 	esac && cp -r /run/out/. /run/back/out/ && sync || fail "cannot copy results to the host"
 	umount /run/back 2>/dev/null
@@ -305,5 +311,5 @@ if [ "$bad" = 0 ]; then
 else
 	echo "verdict $nonce bad" >"$verdict_dev"
 fi
-[ "$type" = qemu ] || raw "$verdict_dev"	# waits until it has left
+[ "$type" != uml ] || raw "$verdict_dev"	# waits until it has left
 exit 0

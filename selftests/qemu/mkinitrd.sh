@@ -21,7 +21,7 @@ trap 'rm -rf "$tmp"' EXIT
 d=$tmp/root
 mkdir -p "$d"/{bin,dev,proc,sys,host,rw,root,hold,modules}
 cp "$busybox" "$d/bin/busybox"
-for a in sh mount umount insmod mkdir cat sleep echo poweroff switch_root; do
+for a in sh mount umount insmod mkdir cat sleep echo poweroff reboot switch_root; do
 	ln -s busybox "$d/bin/$a"
 done
 cp "$here/init" "$d/init"

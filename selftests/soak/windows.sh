@@ -3,7 +3,7 @@
 #
 # F2: each place where the module releases a lock is held open in turn, 1 to 50
 # ms, while race_test lets close, abort, death and a second call come in between.
-# Needs a module with windows (vm.sh --variant WINDOWS), see module/window.h, and
+# Needs a module with windows (vm.sh --windows), see module/window.h, and
 # root.
 #
 # usage: windows.sh; VDI_WINDOW_ROUNDS: rounds for each window and event (default 5)
