@@ -94,8 +94,8 @@ int vdi_area_piece_create(struct vdi_set *set, u64 size,
 	}
 	piece->file = vdi_shmem_file("vdi-area", size);
 	if (IS_ERR(piece->file)) {
-		ret = PTR_ERR(piece->file) == -EINVAL ? -ENOMEM :
-							PTR_ERR(piece->file);
+		/* No inode is ENOSPC there, no file ENFILE, too large EINVAL */
+		ret = -ENOMEM;
 		goto err_uncharge;
 	}
 	ret = vdi_area_populate(piece->file, size);
