@@ -131,21 +131,26 @@ plan() {
 }
 
 # Each stage in a process of its own; what it leaves in its directory is counted
-# by stage_end.
+# by stage_end.  Told to stop, it stops what it runs.
 run_stage() {
 	local name=$1 limit=$2 kernel=$3 rc=0
 	local dir=$results/$name begin=$SECONDS
 	shift 3
 	if [ "$kernel" = check ]; then
-		timeout -k 10 "$limit" "$here/check.sh" || rc=$?
+		timeout -k 10 "$limit" "$here/check.sh" > >(tee "$dir/log") &
 	else
 		local cpus=$1
 		shift
 		VDI_TEST_SCALE=${VDI_TEST_SCALE:-2} VDI_ERRNO_LOG=/run/out/errno.log \
 			"$here/vm.sh" --kernel "$kernel" --cpus "$cpus" --timeout "$limit" \
 			--out "$dir" --console "$dir/console" -- \
-			"$top/selftests/run.sh" "$@" 2> >(tee "$dir/stderr" >&2) || rc=$?
-	fi > >(tee "$dir/log")
+			"$top/selftests/run.sh" "$@" > >(tee "$dir/log") \
+			2> >(tee "$dir/stderr" >&2) &
+	fi
+	# shellcheck disable=SC2064 # this process
+	trap "kill $! 2>/dev/null; wait $!" EXIT
+	wait $! || rc=$?
+	trap - EXIT
 	echo "$rc" >"$dir/status"
 	echo $((SECONDS - begin)) >"$dir/seconds"
 }
