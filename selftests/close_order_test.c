@@ -36,9 +36,9 @@ struct model {
 	u_int lost;
 };
 
-static bool has(const struct model *m, enum step step)
+static bool has(const struct model *m, enum step what)
 {
-	return m->there & 1U << step;
+	return m->there & 1U << what;
 }
 
 static void model_abort(struct model *m, u_int reason, u_int role)
@@ -50,12 +50,12 @@ static void model_abort(struct model *m, u_int reason, u_int role)
 }
 
 /* What this step gives: for a set handle with CLOSE what that returns. */
-static int model_step(struct model *m, enum step step, bool call)
+static int model_step(struct model *m, enum step what, bool call)
 {
 	bool aborted = m->reason;
 	int ret = 0;
 
-	switch (step) {
+	switch (what) {
 	case SET_C:	/* rows 3, 4, 6; 10, 12 */
 		if (call && !aborted && has(m, DEVICE_C))
 			ret = EBUSY;
@@ -77,7 +77,7 @@ static int model_step(struct model *m, enum step step, bool call)
 	default:	/* a mapping is nobody's business */
 		break;
 	}
-	m->there &= ~(1U << step);
+	m->there &= ~(1U << what);
 	return ret;
 }
 
@@ -109,22 +109,22 @@ static int set_up(struct real *r, u_int state)
 	return err;
 }
 
-static int real_step(struct real *r, enum step step, bool call)
+static int real_step(struct real *r, enum step what, bool call)
 {
 	struct vt_link *l = &r->l;
 	int *fds[] = { &l->client, &l->server, &l->cdev[0], &l->sdev[0] };
 	int ret = 0;
 
-	if (step >= MAP_C) {
-		ret = munmap(r->map[step - MAP_C], l->size) ? errno : 0;
-		r->map[step - MAP_C] = NULL;
+	if (what >= MAP_C) {
+		ret = munmap(r->map[what - MAP_C], l->size) ? errno : 0;
+		r->map[what - MAP_C] = NULL;
 		return ret;
 	}
-	if (step <= SET_S && call)
-		ret = vt_close(*fds[step]);
-	if (close(*fds[step]))
+	if (what <= SET_S && call)
+		ret = vt_close(*fds[what]);
+	if (close(*fds[what]))
 		ret = ret ?: errno;
-	*fds[step] = -1;
+	*fds[what] = -1;
 	return ret;
 }
 

@@ -160,7 +160,7 @@ static int bring(struct vt_duo *d, enum vt_point point, unsigned int role, bool 
 	d->victim.page->dev[0] = -1;
 	d->victim.page->arg = number("VDI_KILL_RESIDENT");
 	if (d->victim.page->arg && vt_peer(&d->victim, have_resident))
-		return ENOMEM;
+		return -1;
 	err = desc->to(d);
 	if (!err && its)
 		err = vt_peer(&d->victim, its);

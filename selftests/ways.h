@@ -56,7 +56,7 @@ static inline int vt_w_came_back(struct vt_page *p)
 	if (!vt_blocked.call)
 		return 0;
 	if (!vt_awake(&vt_blocked))
-		return EBUSY;
+		return -1;
 	return vt_blocked.err == ECANCELED ? 0 : vt_blocked.err;
 }
 
