@@ -458,6 +458,17 @@ static enum vdi_node_how vdi_node_how(const struct vdi_node *node,
 						     VDI_NODE_INTERRUPTIBLE;
 }
 
+/*
+ * io_uring tries what poll promises in the caller's context (since 6.12) and then
+ * leaves it to a thread that may wait.  poll promises a byte, not all: a blocking
+ * node would be done in part, or hold the caller up.
+ */
+static bool vdi_node_only_tries(const struct kiocb *iocb,
+				enum vdi_node_how how)
+{
+	return iocb->ki_flags & IOCB_NOWAIT && how != VDI_NODE_NONBLOCK;
+}
+
 static ssize_t vdi_node_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct vdi_node *node = iocb->ki_filp->private_data;
@@ -467,6 +478,8 @@ static ssize_t vdi_node_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	if (!iov_iter_count(from))
 		return 0;
+	if (vdi_node_only_tries(iocb, how))
+		return -EAGAIN;
 	ret = vdi_node_lock(node, how);
 	if (ret)
 		return ret;
@@ -492,6 +505,8 @@ static ssize_t vdi_node_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	if (!iov_iter_count(to))
 		return 0;
+	if (vdi_node_only_tries(iocb, how))
+		return -EAGAIN;
 	ret = vdi_node_lock(node, how);
 	if (ret)
 		return ret;
