@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A check of the tests: puts one seeded bug (selftests/mutants/NAME.patch) at a time
+# into a copy of the module, and runs the test programs on it under User Mode Linux
+# until one fails.  Owns the copy and the table of what caught what; the guest is
+# vm.sh's.  What was found is kept in .build/mutants by the content of the bug, of
+# the module and of the tests, so that a run that was stopped goes on where it was.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+bugs=$top/selftests/mutants
+dir=$top/.build/mutants
+tree=$dir/tree
+limit=${VDI_MUTANT_TIMEOUT:-1800}
+
+usage() {
+	cat <<END
+usage: mutants.sh [--list] [NAME]...
+Prints TAP: "ok - mutant NAME # caught by PROGRAM: WHAT", or "not ok" for one that
+all C test programs let through.  A patch says in a line "Try:" which programs run
+first; these must all pass on the module as it is, or nothing would be shown.
+Ends with 0 only if each bug was caught.  The programs must be built (make selftests).
+  VDI_MUTANT_TIMEOUT=S   limit for one guest (default 1800)
+END
+}
+
+die() {
+	echo "mutants: $*" >&2
+	exit 2
+}
+
+names=()
+only_list=
+for arg; do
+	case $arg in
+	--help|-h)	usage; exit 0 ;;
+	--list)		only_list=1 ;;
+	-*)		die "unknown option $arg (see --help)" ;;
+	*)		[ -e "$bugs/$arg.patch" ] || die "no mutant $arg (see --list)"
+			names+=("$arg") ;;
+	esac
+done
+[ ${#names[@]} -gt 0 ] || mapfile -t names < <(cd "$bugs" && printf '%s\n' *.patch | sed 's/\.patch$//')
+[ -z "$only_list" ] || { printf '%s\n' "${names[@]}"; exit 0; }
+
+guest='' found=''
+stop_guest() {
+	[ -z "$guest" ] || { kill "$guest" 2>/dev/null && wait "$guest" 2>/dev/null; } || true
+	guest=
+}
+trap stop_guest EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# All that an answer depends on, in one word.
+content() {
+	(cd "$top" && find Kbuild module uapi selftests/*.[ch] selftests/qemu \
+		-type f \( -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild -o -path '*/qemu/*' \) \
+		-print0 | sort -z | xargs -0 cat -- "$@") | sha256sum | cut -c1-16
+}
+
+copy_tree() {
+	mkdir -p "$tree/.build"
+	[ -x "$top/.build/selftests/abi_test" ] || die "no test programs: run make selftests"
+	rm -rf "$tree"/{scripts,selftests,.build/user,.build/selftests}
+	cp -r "$top/scripts" "$top/selftests" "$tree"
+	cp -a "$top/.build/user" "$top/.build/selftests" "$tree/.build"
+}
+
+# The module as it is; files that are the same keep their time.
+copy_module() {
+	local f
+	(cd "$top" && find Kbuild module uapi -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild) |
+		sort >"$dir/files"
+	while IFS= read -r f; do
+		cmp -s "$top/$f" "$tree/$f" && continue
+		mkdir -p "$tree/$(dirname "$f")"
+		cp "$top/$f" "$tree/$f"
+	done <"$dir/files"
+}
+
+# first_failure PROGRAM...: runs them in one guest, in the order of run.sh, until
+# something is wrong; what that was is in $found
+first_failure() {
+	local log=$dir/log programs rc=0 n
+	found=
+	mapfile -t programs < <("$tree/selftests/run.sh" --list "$@")
+	: >"$log"
+	VDI_TEST_SCALE=1 "$tree/scripts/vm.sh" --kernel uml --timeout "$limit" -- \
+		"$tree/selftests/run.sh" "$@" >"$log" 2>"$log.err" 7>&- &
+	guest=$!
+	while kill -0 "$guest" 2>/dev/null && ! grep -q '^ *not ok ' "$log"; do
+		sleep 0.5
+	done
+	n=$(grep -c '^ok ' "$log") || true
+	found=$(sed -n 's/^ *not ok [0-9]* *-* *//p' "$log" | head -n 1)
+	if [ -n "$found" ]; then
+		stop_guest
+	else
+		wait "$guest" || rc=$?
+		guest=
+		[ "$rc" != 126 ] || { cat "$log.err" >&2; die "the guest was not started"; }
+		[ "$rc" != 0 ] || return 0
+		found=$(sed -n 's/^vm: //p' "$log.err" | head -n 1)
+	fi
+	if [ "$n" -lt "${#programs[@]}" ]; then
+		found="$(basename "${programs[n]}"): ${found:-status $rc}"
+	else
+		found="the end of the run: ${found:-status $rc}"
+	fi
+}
+
+tries() {
+	local name
+	for name; do
+		sed -n 's/^Try: *//p' "$bugs/$name.patch"
+	done | tr ' ' '\n' | sort -u
+}
+
+# What passes on the module as it is can show something by failing on another.
+control() {
+	local programs file
+	mapfile -t programs < <(tries "$@")
+	file=$dir/control-$(content)-$(echo "${programs[*]}" | sha256sum | cut -c1-8)
+	if [ ! -e "$file" ]; then
+		copy_module
+		first_failure "${programs[@]}"
+		if [ -n "$found" ]; then
+			echo "not ok - mutant none # without a bug: $found"
+			return 1
+		fi
+		touch "$file"
+	fi
+	echo "ok - mutant none # ${#programs[@]} programs pass without a bug"
+}
+
+# What catches the bug is in $found, empty if nothing does, and kept in a file.
+try() {
+	local patch=$bugs/$1.patch file all first
+	file=$dir/$1-$(content "$patch")
+	if [ -e "$file" ]; then
+		found=$(cat "$file")
+		return
+	fi
+	copy_module
+	patch -s -p1 -d "$tree" <"$patch" >&2 || die "$1.patch does not apply: make it anew"
+	"$tree/scripts/kernel.sh" module uml >/dev/null || die "with $1.patch nothing builds"
+	mapfile -t first < <(tries "$1")
+	first_failure "${first[@]}"
+	if [ -z "$found" ]; then
+		all=("$top"/selftests/*_test.c)
+		all=("${all[@]##*/}")
+		first_failure "${all[@]%.c}"
+	fi
+	echo "$found" >"$file"
+}
+
+mkdir -p "$dir"
+exec 7>"$dir/lock"
+flock -n 7 || die "another run is at work in $dir"
+copy_tree
+control "${names[@]}" || exit 1
+caught=0 n=0
+for name in "${names[@]}"; do
+	n=$((n + 1))
+	try "$name"
+	if [ -n "$found" ]; then
+		caught=$((caught + 1))
+		echo "ok - mutant $name # caught by $found"
+	else
+		echo "not ok - mutant $name # lived through all programs"
+	fi
+done
+echo "# mutants: $caught of $n caught, at least 15 asked"
+[ "$caught" = "$n" ]
