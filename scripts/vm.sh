@@ -139,9 +139,10 @@ write_command() {
 		printf 'export LD_LIBRARY_PATH=%q\n' "$build/user/lib"
 		printf 'export HOME=/tmp LANG=C.UTF-8 TERM=%q\n' "${TERM:-dumb}"
 		printf 'export VDI_TOP=%q VDI_KERNEL=%q VDI_OUT=/run/out\n' "$top" "$kernel"
+		printf 'export VDI_MODULE=%q\n' "$module"
 		for e in "${!VDI_@}" "${envs[@]}"; do
 			case $e in
-			VDI_TOP|VDI_KERNEL|VDI_OUT) ;;
+			VDI_TOP|VDI_KERNEL|VDI_OUT|VDI_MODULE) ;;
 			*=*)	printf 'export %s=%q\n' "${e%%=*}" "${e#*=}" ;;
 			*)	[ -z "${!e+x}" ] || printf 'export %s=%q\n' "$e" "${!e}" ;;
 			esac
@@ -156,7 +157,6 @@ write_command() {
 }
 
 write_config() {
-	local module=''
 	if [ -n "$with_module" ]; then
 		module=$("$here/kernel.sh" module "$kernel" "${variant[@]}") || exit 126
 	fi
@@ -380,7 +380,7 @@ judge() {
 	esac
 }
 
-command=() run='' tty='' vm_pid='' tails=() rc=0
+command=() run='' module='' tty='' vm_pid='' tails=() rc=0
 
 main() {
 	parse "$@"
@@ -394,8 +394,8 @@ main() {
 	VDI_PROGRAMS=$("$here/programs.sh" path 2>/dev/null) || VDI_PROGRAMS=
 	make_run
 	make_initrd
-	write_command
 	write_config
+	write_command
 	case $type in
 	qemu|microvm)
 		choose_accel

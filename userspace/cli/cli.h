@@ -28,6 +28,7 @@ int verb_get(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_stat(int argc, char **argv);
 int verb_abort(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
 int verb_selftest(int argc, char **argv);
 
 #endif /* VDI_CLI_H */

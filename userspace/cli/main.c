@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
 	{ "list", verb_list, "", "show the sets there are" },
 	{ "stat", verb_stat, "NAME", "show one set" },
 	{ "abort", verb_abort, "NAME", "end a set, for both sides" },
+	{ "doctor", verb_doctor, "", "why it does not work here, and what to do" },
 	{ "selftest", verb_selftest, "COMMAND...", "test a client program" },
 };
 
