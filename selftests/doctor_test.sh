@@ -44,13 +44,10 @@ problems() {
 	[ "$(grep -c ^PROBLEM "$out")" = "$1" ] || fail "not $1 problems: $(cat "$out")"
 }
 
-# A block device of the node's name, behind which there is a real disk.
+# A block device of the node's name; qemu/nine_disks.sh has one with a disk behind.
 make_disk() {
-	local dev
 	rm -f /dev/vdi
-	dev=$(cat /sys/block/loop0/dev /sys/block/ram0/dev /sys/block/ubda/dev 2>/dev/null |
-		head -n 1)
-	mknod /dev/vdi b "${dev%:*}" "${dev#*:}" || fail "no block device"
+	mknod /dev/vdi b 254 128
 }
 
 test_fine() {

@@ -290,12 +290,15 @@ static void check_limits(struct doctor *doctor, const struct vdi_get_info *info)
 		(uint64_t)info->out_max_area_bytes >> 20);
 }
 
-/* The library looks before it opens, and asks before it trusts. */
-static void check_answer(struct doctor *doctor)
+/*
+ * Is the node the module's?  The library looks before it opens, and asks before
+ * it trusts; who may not open it can still compare the numbers.
+ */
+static bool check_answer(struct doctor *doctor)
 {
 	struct vdi_get_info info = { .size = sizeof(info) };
-	char number[32];
 	int ret = vdi_get_info(&info);
+	char number[32];
 
 	snprintf(number, sizeof(number), "%u:%u", major(doctor->st.st_rdev),
 		 minor(doctor->st.st_rdev));
@@ -303,18 +306,21 @@ static void check_answer(struct doctor *doctor)
 		finding(doctor, "node", NULL, "%s (%s) answers as vdi %s", doctor->node, number,
 			info.out_version);
 		check_limits(doctor, &info);
-	} else if (ret == -EACCES || ret == -EPERM) {
-		finding(doctor, "node", NULL, "%s (%s) is a character device%s", doctor->node,
-			number, strcmp(number, doctor->number) ? "" : ", the module's");
-	} else if (ret == -ENODEV) {
+		return true;
+	}
+	if ((ret == -EACCES || ret == -EPERM) && !strcmp(number, doctor->number)) {
+		finding(doctor, "node", NULL, "%s (%s) is the module's", doctor->node, number);
+		return true;
+	}
+	if (ret == -ENODEV || ret == -EACCES || ret == -EPERM)
 		finding(doctor, "node",
 			doctor->loaded ? "remove it and load the module anew, or set VDI_DEVICE" :
 					 "load the module; if the node stays, remove it first",
 			"%s (%s) is not the module's%s%s", doctor->node, number,
 			doctor->loaded ? ", which has " : "", doctor->number);
-	} else {
+	else
 		finding(doctor, "node", "see dmesg", "%s: %s", doctor->node, vdi_strerror(ret));
-	}
+	return false;
 }
 
 static void doctor_look(struct doctor *doctor)
@@ -324,9 +330,8 @@ static void doctor_look(struct doctor *doctor)
 	doctor->node = env && *env ? env : VDI_DEVICE_NODE;
 	check_module(doctor);
 	check_version(doctor);
-	if (!check_kind(doctor))
+	if (!check_kind(doctor) || !check_answer(doctor))
 		return;
-	check_answer(doctor);
 	check_permitted(doctor);
 	check_rule(doctor);
 }
