@@ -13,7 +13,7 @@ build=$top/.build
 cd "$top"
 
 checks='module sparse checkpatch coccicheck kernel-doc header user clang tests shellcheck'
-checks="$checks codespell spdx words version man help"
+checks="$checks codespell spdx words version man help model"
 
 usage() {
 	cat <<END
@@ -295,6 +295,11 @@ check_help() {		# make help names every verb
 		grep -qw -- "$v" "$tmp/help" || { echo "make help does not name $v"; rc=1; }
 	done
 	return "$rc"
+}
+
+check_model() {		# the protocol in all its states, and the module's tables
+	have spin || return 0
+	"$here/model.sh"
 }
 
 main() {
