@@ -4,6 +4,7 @@
  * after that the set is aborted, so that no command is lost or doubled.
  */
 #include "link.h"
+#include "sleeper.h"
 
 #define DEPTH	256U
 
@@ -199,6 +200,30 @@ TEST_F(fault, out_array_bad_at_its_end)
 	EXPECT_ERRNO(EFAULT, self->client, VDI_IOC_EXCHANGE, &x);
 	EXPECT_EQ(VDI_STATE_ACTIVE, vt_state(self->l.client));
 	EXPECT_EQ((int)DEPTH, vt_take(self->client, self->cmd, DEPTH));
+}
+
+/*
+ * Memory that was good when the call began and is gone when there is something to
+ * deliver: the record was taken over, so that only an abort is true.
+ */
+TEST_F(fault, out_array_gone_while_asleep_aborts)
+{
+	struct vt_sleeper s = {
+		.call = vt_call_exchange,
+		.fd = self->client,
+		.x = VT_INIT(vdi_exchange, .out = (uintptr_t)self->good, .nr_out = 1, .min = 1,
+			     .deadline_ns = VDI_TIME_INFINITE),
+	};
+
+	ASSERT_TRUE(vt_sleep(&s));
+	ASSERT_EQ(0, munmap(self->good, self->len));
+	ASSERT_EQ(0, vt_send(self->server, 0, VDI_CMD_FLUSH, 4711));
+	ASSERT_TRUE(vt_awake(&s));
+	EXPECT_EQ(EFAULT, s.err);
+	expect_aborted_by_fault(_metadata, &self->l, VDI_ROLE_CLIENT);
+	ASSERT_EQ(1, vt_take(self->server, self->done, 4));
+	EXPECT_EQ(4711, self->done[0].id);
+	EXPECT_EQ(VDI_CODE_OPERATION_ABORTED, self->done[0].code);
 }
 
 /* Memory that is not there yet, or is shared with nobody, is good memory. */
