@@ -45,7 +45,7 @@ done
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <(cd "$bugs" && printf '%s\n' *.patch | sed 's/\.patch$//')
 [ -z "$only_list" ] || { printf '%s\n' "${names[@]}"; exit 0; }
 
-guest='' found=''
+guest='' found='' base=''
 stop_guest() {
 	[ -z "$guest" ] || { kill "$guest" 2>/dev/null && wait "$guest" 2>/dev/null; } || true
 	guest=
@@ -54,30 +54,33 @@ trap stop_guest EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# All that an answer depends on, in one word.
-content() {
-	(cd "$top" && find Kbuild module uapi selftests/*.[ch] selftests/qemu \
-		-type f \( -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild -o -path '*/qemu/*' \) \
-		-print0 | sort -z | xargs -0 cat -- "$@") | sha256sum | cut -c1-16
-}
-
+# What is tried is what was there at the beginning: the tree may be worked on.
 copy_tree() {
 	mkdir -p "$tree/.build"
 	[ -x "$top/.build/selftests/abi_test" ] || die "no test programs: run make selftests"
-	rm -rf "$tree"/{scripts,selftests,.build/user,.build/selftests}
+	rm -rf "$tree"/{scripts,selftests,.build/user,.build/selftests} "$dir/clean"
 	cp -r "$top/scripts" "$top/selftests" "$tree"
 	cp -a "$top/.build/user" "$top/.build/selftests" "$tree/.build"
+	mkdir "$dir/clean"
+	(cd "$top" && find Kbuild module uapi -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild) |
+		sort >"$dir/files"
+	(cd "$top" && xargs cp --parents -t "$dir/clean") <"$dir/files"
+	base=$(cd "$dir/clean" && xargs cat <"$dir/files" |
+		cat - "$tree"/selftests/*.[ch] "$tree"/selftests/qemu/* | sha256sum | cut -c1-16)
+}
+
+# All that an answer depends on, in one word.
+content() {
+	{ echo "$base"; cat -- "$@"; } | sha256sum | cut -c1-16
 }
 
 # The module as it is; files that are the same keep their time.
 copy_module() {
 	local f
-	(cd "$top" && find Kbuild module uapi -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild) |
-		sort >"$dir/files"
 	while IFS= read -r f; do
-		cmp -s "$top/$f" "$tree/$f" && continue
+		cmp -s "$dir/clean/$f" "$tree/$f" && continue
 		mkdir -p "$tree/$(dirname "$f")"
-		cp "$top/$f" "$tree/$f"
+		cp "$dir/clean/$f" "$tree/$f"
 	done <"$dir/files"
 }
 
@@ -112,6 +115,22 @@ first_failure() {
 	fi
 }
 
+# caught_by PROGRAM...: the same, but what fails once only was no answer to the bug
+caught_by() {
+	local was i
+	for i in 1 2 3; do
+		first_failure "$@"
+		was=$found
+		case $was in
+		''|'the end of the run'*) return ;;
+		esac
+		first_failure "${was%%:*}"
+		[ -z "$found" ] || { found=$was; return; }
+		echo "# failed once, then passed: $was (run $i)"
+	done
+	found=
+}
+
 tries() {
 	local name
 	for name; do
@@ -123,10 +142,10 @@ tries() {
 control() {
 	local programs file
 	mapfile -t programs < <(tries "$@")
-	file=$dir/control-$(content)-$(echo "${programs[*]}" | sha256sum | cut -c1-8)
+	file=$dir/control-$(echo "${programs[*]}" | content -)
 	if [ ! -e "$file" ]; then
 		copy_module
-		first_failure "${programs[@]}"
+		caught_by "${programs[@]}"
 		if [ -n "$found" ]; then
 			echo "not ok - mutant none # without a bug: $found"
 			return 1
@@ -148,11 +167,11 @@ try() {
 	patch -s -p1 -d "$tree" <"$patch" >&2 || die "$1.patch does not apply: make it anew"
 	"$tree/scripts/kernel.sh" module uml >/dev/null || die "with $1.patch nothing builds"
 	mapfile -t first < <(tries "$1")
-	first_failure "${first[@]}"
+	caught_by "${first[@]}"
 	if [ -z "$found" ]; then
-		all=("$top"/selftests/*_test.c)
+		all=("$tree"/selftests/*_test.c)
 		all=("${all[@]##*/}")
-		first_failure "${all[@]%.c}"
+		caught_by "${all[@]%.c}"
 	fi
 	echo "$found" >"$file"
 }
