@@ -91,7 +91,7 @@ first_failure() {
 	found=
 	mapfile -t programs < <("$tree/selftests/run.sh" --list "$@")
 	: >"$log"
-	VDI_TEST_SCALE=1 "$tree/scripts/vm.sh" --kernel uml --timeout "$limit" -- \
+	VDI_TEST_SCALE="${VDI_TEST_SCALE:-4}" "$tree/scripts/vm.sh" --kernel uml --timeout "$limit" -- \
 		"$tree/selftests/run.sh" "$@" >"$log" 2>"$log.err" 7>&- &
 	guest=$!
 	while kill -0 "$guest" 2>/dev/null && ! grep -q '^ *not ok ' "$log"; do
