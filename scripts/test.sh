@@ -21,7 +21,8 @@ failed; a stage that takes longer than it may has failed.
 
   --quick    only the test programs, only under User Mode Linux
 
-  KERNEL='6.1 uml'   the guests, by default uml and 6.1
+  KERNEL='6.1 uml'   the guests; by default uml and 6.1, and 6.12 for the programs
+                     that selftests/smoke names
   TESTS='abort set*' the test programs, by default all; without static checks
                      and without the comparison of errnos, which needs them all
   VDI_TIME=N         factor for the time that a stage may take (default 1)
@@ -38,12 +39,15 @@ case ${1:-} in
 *)		echo "test.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
 esac
 
-kernels=${KERNEL:-}
-[ -n "$kernels" ] || kernels='uml 6.1'
-[ -z "$quick" ] || kernels=uml
 read -ra tests <<<"${TESTS:-}"
 full=1
 [ -z "$quick${TESTS:-}" ] || full=
+kernels=${KERNEL:-} smoke=
+if [ -z "$kernels" ]; then
+	kernels='uml 6.1'
+	[ -z "$full" ] || smoke=6.12
+fi
+[ -z "$quick" ] || kernels=uml
 
 mkdir -p "$build"
 results=$(mktemp -d "$build/results.XXXXXX")	# another test may be running
@@ -103,7 +107,7 @@ add_death() {
 build_all() {
 	local k
 	make -s -j2 -C "$top" lib cli && make -s -j2 -C "$top" selftests
-	for k in $kernels; do
+	for k in $kernels $smoke; do
 		"$here/kernel.sh" module "$k" >/dev/null
 	done
 }
@@ -126,6 +130,9 @@ plan() {
 		fi
 		echo "$k-programs-1 1800 $k 1 --part 1/2 *_test.sh"
 		echo "$k-programs-2 1800 $k 1 --part 2/2 *_test.sh"
+	done
+	for k in $smoke; do
+		echo "$k 900 $k 2 --smoke"
 	done
 	[ -z "$full" ] || echo "checks 1200 check"
 }
