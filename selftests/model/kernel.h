@@ -22,7 +22,11 @@ struct list_head { void *next; };
 struct kref { int n; };
 struct mutex { int n; };
 struct delayed_work { int n; };
-typedef struct { int n; } spinlock_t, wait_queue_head_t, kuid_t, kgid_t;
+struct opaque { int n; };
+#define spinlock_t		struct opaque
+#define wait_queue_head_t	struct opaque
+#define kuid_t			struct opaque
+#define kgid_t			struct opaque
 
 #define BIT_ULL(n)		(1ULL << (n))
 #define GENMASK_ULL(high, low)	((~0ULL >> (63 - (high))) & (~0ULL << (low)))

@@ -110,7 +110,8 @@ static void check_server(void)
 			const struct cell *cell = &server[op][views[state]];
 
 			set_is(state, 0, 0);
-			expect("server's peek", op, state, vdi_state_server_peek(set, op), cell->err);
+			expect("server's peek", op, state, vdi_state_server_peek(set, op),
+			       cell->err);
 			expect("server's peek", op, state, set->state, state);
 			expect("server", op, state, vdi_state_server(set, op), cell->err);
 			expect("server's next", op, state, set->state, cell->next ?: state);
