@@ -55,6 +55,13 @@ demo:
 test: setup
 	TESTS='$(TESTS)' KERNEL='$(KERNEL)' scripts/test.sh
 
+# Hours; goes on where it was stopped.
+soak:
+	scripts/setup.sh --kernel 6.1 --kernel uml --kernel 6.12 --kernel 7
+	$(MAKE) -s lib cli
+	$(MAKE) -s selftests
+	scripts/soak.sh
+
 quick:
 	scripts/setup.sh --kernel uml
 	TESTS='$(TESTS)' scripts/test.sh --quick
@@ -111,6 +118,7 @@ help:
 	@echo 'selftests      the test programs'
 	@echo 'demo           back up and restore a live database in a guest; DB=path'
 	@echo 'test           setup, static checks, all tests in guests; TESTS= KERNEL='
+	@echo 'soak           the long tests, hours, and their report; goes on where it stopped'
 	@echo 'quick          the tests under User Mode Linux only; TESTS='
 	@echo 'setup          install packages, fetch and build guest kernels'
 	@echo 'check          static checks; no root, no guest'
@@ -126,6 +134,6 @@ help:
 	@echo 'distclean      and the cache of guest kernels'
 	@echo 'tags help      ctags; this list'
 
-.PHONY: all module lib cli selftests setup demo test quick check run_tests bench vm-shell \
+.PHONY: all module lib cli selftests setup demo test soak quick check run_tests bench vm-shell \
 	install uninstall clean distclean help tags \
 	sparse checkpatch coccicheck kernel-doc header shellcheck codespell spdx man

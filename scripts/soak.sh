@@ -1,0 +1,180 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The long tests, which take hours: everything that selftests can do more of than
+# `make test` has time for.  Owns the list of stages and the report; what is tested
+# and how much of it was reached is said by the programs.
+#
+# A stage that came to its end is not run again on the same tree: its log is kept in
+# .build/soak, by the content of all files but the report.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+report=$top/selftests/soak/REPORT.md
+
+usage() {
+	cat <<END
+usage: soak.sh [--list] [--again] [STAGE]...
+Runs the stages that have not come to their end on this tree, or those named, and
+writes selftests/soak/REPORT.md.  Stop it at any time; it goes on where it was.
+Ends with 0 only if all stages have passed.
+
+  --list    the stages, and what is known of them
+  --again   also those that have ended
+END
+}
+
+# NAME|SECONDS IT MAY TAKE|FIGURE of the table in selftests/README.md|WHAT
+stages='
+model|3600|F19|the model in its full size, and its mutants
+windows|7200|F2|each lock release held open while others close, abort, die
+kill|3600|F1|all ways to die at all points, User Mode Linux
+kill-6.1|7200|F1|the same on 6.1 with two processors, core dumps too
+kill-large|7200|F1|SIGKILL with 512 MiB resident, 6.1
+orders|3600|F3|all orders of close in all states
+faults|3600|F5|each allocation and user copy of each call fails once
+death|1800|F1|early notice of death with 1 GiB resident, 6.1
+race|7200|F6|close, abort and death against calls, 2000 rounds each, 6.1
+disks|1800|-|nine virtio disks
+kernel-6.12|7200|F20|all C tests on 6.12
+kernel-7|7200|F20|all C tests on the newest 7.x
+mutants|14400|F21|seeded bugs in the module
+coverage|7200|F16|lines and branches of the module
+'
+
+# guest KERNEL [OPTION]... -- COMMAND...
+guest() {
+	local kernel=$1 more=()
+	shift
+	while [ "$1" != -- ]; do
+		more+=("$1")
+		shift
+	done
+	VDI_TEST_SCALE=${VDI_TEST_SCALE:-4} exec "$here/vm.sh" --kernel "$kernel" --timeout "$limit" \
+		"${more[@]}" "$@"
+}
+
+# In a process of its own, which becomes what it runs and may take $limit seconds
+run_stage() {
+	local run=$top/selftests/run.sh
+	case $1 in
+	model)		exec timeout "$limit" "$here/model.sh" --full ;;
+	windows)	guest uml --windows -- "$top/selftests/soak/windows.sh" ;;
+	kill)		VDI_KILL_WAYS=all guest uml -- "$run" kill_matrix ;;
+	kill-6.1)	VDI_KILL_WAYS=all guest 6.1 -- "$run" kill_matrix ;;
+	kill-large)	VDI_KILL_RESIDENT=512 guest 6.1 --memory 4096 -- "$run" kill_matrix ;;
+	orders)		VDI_CLOSE_STATES=all guest uml -- "$run" close_order ;;
+	faults)		guest uml -- "$run" 'fail_nth*' ;;
+	death)		VDI_DEATH_MIB=1024 guest 6.1 --memory 4096 -- "$run" early_death ;;
+	race)		VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
+	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;
+	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
+	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;
+	coverage)	exec timeout "$limit" "$here/coverage.sh" ;;
+	esac
+}
+
+# All that a result depends on, in one word.
+content() {
+	(cd "$top" && git ls-files -z -c -o --exclude-standard |
+		grep -zvxF selftests/soak/REPORT.md | sort -z | xargs -0 sha256sum) |
+		sha256sum | cut -c1-16
+}
+
+status_of() {
+	cat "$dir/$1.status" 2>/dev/null || echo -
+}
+
+verdict() {
+	case $(status_of "$1") in
+	-)	echo 'not run' ;;
+	0)	echo passed ;;
+	124)	echo 'out of time' ;;
+	*)	echo FAILED ;;
+	esac
+}
+
+# The lines that say how much was reached, or the sums of a stage that has none.
+figures() {
+	local log=$dir/$1.log found
+	[ -e "$log" ] || return 0
+	found=$(sed -nE '/^ *# (F[0-9]+: |.*reached )/s/^ *# ([a-z0-9_]+\.c:[0-9]+:[a-z_]*:)?//p' "$log")
+	[ -n "$found" ] || found=$(grep -aE '^(# )?[0-9]+ passed|^(lines|branches|all) ' "$log" |
+		tail -n 3)
+	printf '%s\n' "$found" | paste -sd ';' | sed 's/;/; /g'
+}
+
+write_report() {
+	local name limit figure what
+	{
+		cat <<END
+<!-- SPDX-License-Identifier: GPL-2.0-only -->
+# What the long tests reached
+
+Written by \`make soak\`, not by hand, on $(date -u +%Y-%m-%d) on the tree after commit
+$(git -C "$top" log -1 --format=%h), content $key. The figures are those of
+selftests/README.md. What was not run has not passed.
+
+| stage | figure | what | verdict | seconds | reached |
+|---|---|---|---|---|---|
+END
+		while IFS='|' read -r name limit figure what; do
+			[ -n "$name" ] || continue
+			echo "| $name | $figure | $what | $(verdict "$name") |" \
+				"$(cat "$dir/$name.seconds" 2>/dev/null || echo -) | $(figures "$name") |"
+		done <<<"$stages"
+	} >"$report.new"
+	mv "$report.new" "$report"
+}
+
+names=()
+list='' again=''
+for arg; do
+	case $arg in
+	--help|-h)	usage; exit 0 ;;
+	--list)		list=1 ;;
+	--again)	again=1 ;;
+	-*)		echo "soak: unknown option $arg (see --help)" >&2; exit 2 ;;
+	*)		grep -q "^$arg|" <<<"$stages" ||
+				{ echo "soak: no stage $arg (see --list)" >&2; exit 2; }
+			names+=("$arg") ;;
+	esac
+done
+
+key=$(content)
+dir=$top/.build/soak/$key
+mkdir -p "$dir"
+child=
+trap '[ -z "$child" ] || { kill "$child"; wait "$child"; } 2>/dev/null || true' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# begin NAME: its status and log stay, if it comes to its end
+begin() {
+	local start=$SECONDS rc=0
+	echo "# ---- $1: $what"
+	run_stage "$1" > >(tee "$dir/$1.log") 2>&1 &
+	child=$!
+	wait "$child" || rc=$?
+	child=
+	echo $((SECONDS - start)) >"$dir/$1.seconds"
+	echo "$rc" >"$dir/$1.status"
+	write_report
+}
+
+bad=0
+while IFS='|' read -r name limit figure what <&3; do
+	[ -n "$name" ] || continue
+	if [ -n "$list" ]; then
+		printf '%-12s %-12s %s\n' "$name" "$(verdict "$name")" "$what"
+		continue
+	fi
+	[ ${#names[@]} = 0 ] || [[ " ${names[*]} " == *" $name "* ]] || continue
+	if [ -n "$again" ] || [ "$(status_of "$name")" = - ]; then
+		begin "$name"
+	fi
+	[ "$(status_of "$name")" = 0 ] || bad=1
+	echo "# $name: $(verdict "$name") $(figures "$name")"
+done 3<<<"$stages"
+exit $bad
