@@ -26,9 +26,10 @@ case ${1:-} in
 esac
 command -v spin >/dev/null || { echo "model: no spin here: run scripts/setup.sh" >&2; exit 2; }
 
-# NUMBER|DEFINES|what is broken.  Two threads where one would find its own work.
+# NUMBER|DEFINES|what is broken.  Two threads where one would find its own work.  (11, the
+# end of one device wakes nobody who waits for it, only delays: the end of the set does.)
 two='-DCOMMANDS=2'
-pair='-DDEVICES=1 -DTHREADS=2 -DCOMMANDS=2'
+pair='-DDEVICES=1 -DTHREADS=2 -DCOMMANDS=3'	# the third is for ClearError
 mutants="
 1|$two|a command is queued without a look at the state
 2|$two|abort forgets commands that the client has
@@ -43,7 +44,7 @@ mutants="
 12|$two|the state is looked at before the lock is taken
 13|$two|a device is closed before its last completion
 14|$two|a death or Close aborts a set that has ended
-15|$two|a deadline that passes takes a command along
+15|$pair|a deadline that passes takes a command along
 16|$two|an error leaves the queued commands to the client
 17|$pair|ClearError overtakes commands that are outstanding
 18|$pair|who takes one of two commands wakes nobody for the other
@@ -51,6 +52,7 @@ mutants="
 20|$two|a command is accepted after CloseDevice
 21|$two|the end of the set wakes only who waits on the last device
 22|$pair|nobody is woken for a ClearError that may go on
+23|$pair|a woken thread that goes elsewhere does not pass the wake-up on
 99|$two|(none: this only asks whether a good end is reached)
 "
 
@@ -129,8 +131,8 @@ main() {
 	local number defines text n=0
 	rules >"$tmp/rules"
 	if [ $# = 0 ]; then
+		whole "$pair"
 		whole "-DCOMMANDS=$commands"
-		whole "-DDEVICES=1 -DTHREADS=2 -DCOMMANDS=3"
 		[ "$commands" = 2 ] || whole "-DCOMMANDS=2 -DEVENTS=2"
 	fi
 	while IFS='|' read -r number defines text; do

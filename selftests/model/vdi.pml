@@ -74,6 +74,9 @@ byte state = OPENING;
 bool copen[DEVICES], sopen[DEVICES], closing[DEVICES], closed[DEVICES], errored[DEVICES];
 bool told[DEVICES];		/* the client has been given VD_E_CLOSE */
 bool asleep[SLEEPERS];
+#if THREADS > 1
+bool woken;			/* the second thread, for a command, and has not looked */
+#endif
 byte timeouts = TIMEOUTS, errors = ERRORS;
 bool dead[3];
 bool running[CLIENTS];
@@ -109,7 +112,7 @@ inline wake_client(d) {
 	if
 	:: d == 0 && asleep[0] -> asleep[0] = false
 #if THREADS > 1
-	:: d == 0 && asleep[1] -> asleep[1] = false
+	:: d == 0 && asleep[1] -> asleep[1] = false; woken = true
 #endif
 #if DEVICES > 1
 	:: d == 1 && asleep[THREADS] -> asleep[THREADS] = false
@@ -405,6 +408,9 @@ proctype client(byte t) {
 	do
 	:: atomic { MINE && mine == IDLE && !asleep[t] && !looked ->	/* GetCommand */
 		use();
+#if THREADS > 1
+		woken = woken && t != 1;
+#endif
 		if
 		:: !(CLIENT_GET_COMMAND(state)) -> end = true
 		:: (CLIENT_GET_COMMAND(state)) && READY(DEVICE(t)) -> fetch(DEVICE(t), mine);
@@ -438,6 +444,16 @@ proctype client(byte t) {
 		use(); complete(DEVICE(t), mine, false); mine = IDLE }
 	:: atomic { MINE && mine != IDLE && errors > 0 && !clear[AT(DEVICE(t), mine)] ->
 		use(); errors--; complete(DEVICE(t), mine, true); mine = IDLE }
+#if THREADS > 1
+	/* The second thread may go elsewhere; what it was woken for it passes on */
+	:: atomic { t == 1 && MINE && running[0] && mine == IDLE && !asleep[t] && !looked ->
+		running[t] = false;
+		if
+		:: woken && UNLESS(23) -> woken = false; wake_client(DEVICE(t))
+		:: else
+		fi;
+		break }
+#endif
 	:: atomic { !MINE ->	/* Close, or release: the last thread of its process */
 		mine = IDLE;
 		looked = false;
