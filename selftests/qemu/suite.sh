@@ -37,8 +37,9 @@ version() {
 	mkdir -p "$1/lists/partial" "$1/archives/partial"
 	d=$(realpath "$1")
 	m=$(mirror)
+	[ -n "$m" ] || { echo "suite: no mirror in the package sources of this machine" >&2; return 1; }
 	for s in "debian $suite" "debian-security $suite-security" "debian $suite-backports"; do
-		echo "deb [signed-by=$key] ${m:-http://deb.debian.org}/${s% *} ${s#* } main"
+		echo "deb [signed-by=$key] $m/${s% *} ${s#* } main"
 	done >"$d/sources.list"
 	: >"$d/status"
 	with_apt "$d" apt-get update >&2
