@@ -13,6 +13,8 @@
 #define INSTANCE	"/sys/kernel/tracing/instances/vdi_early_death"
 #define PARAMETER	VT_PARAMETERS "early_death"
 
+#define DEATHS		8	/* of which one must be heard of in time */
+
 static bool put(const char *file, const char *text)
 {
 	int fd = open(file, O_WRONLY);
@@ -21,6 +23,15 @@ static bool put(const char *file, const char *text)
 	if (fd >= 0)
 		close(fd);
 	return done == (ssize_t)strlen(text);
+}
+
+static bool empty_the_trace(void)
+{
+	int fd = open(INSTANCE "/trace", O_WRONLY | O_TRUNC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static char parameter(void)
@@ -113,39 +124,73 @@ static int line_of(const char *event, pid_t pid)
 	return at;
 }
 
-TEST_F(early_death, comes_before_the_memory_goes)
+/* Where in the trace: 0 is nowhere. */
+struct death {
+	int abort_at;
+	int told_at;		/* the survivor has seen it */
+	int exit_at;		/* the memory of the victim is gone */
+};
+
+/* One death, by itself in the trace; what failed has its line in the log. */
+static bool die(struct __test_metadata *_metadata, FIXTURE_DATA(early_death) *self, int marker,
+		struct death *d)
 {
 	struct vt_page *p = self->peer.page;
+	pid_t pid = self->peer.child.pid;
+	bool all;
+
+	all = empty_the_trace() && !vt_peer(&self->peer, create_and_fill) &&
+	      !vt_open(self->fd, p->name);
+	vt_peer_kill(&self->peer);
+	all = all && VT_UNTIL(aborted(self->fd)) && write(marker, "the survivor knows", 18) == 18 &&
+	      VT_UNTIL(line_of("sched_process_exit", pid));
+	EXPECT_TRUE(all);
+	d->abort_at = line_of("vdi_abort", 0);
+	d->told_at = line_of("the survivor knows", 0);
+	d->exit_at = line_of("sched_process_exit", pid);
+	return all;
+}
+
+/*
+ * The order of abort and teardown holds at each death.  That the survivor itself ran
+ * before the teardown ended is a matter of processors, which an emulated guest may
+ * not have at that moment: of some deaths, one must show it.
+ */
+TEST_F(early_death, comes_before_the_memory_goes)
+{
 	const char *mib = getenv("VDI_DEATH_MIB");
 	struct vdi_get_info info = VT_INIT(vdi_get_info);
-	int abort_at, exit_at, told_at;
-	pid_t pid = self->peer.child.pid;
-	int marker;
+	long kib = mib && variant->kib > 4 ? strtol(mib, NULL, 10) << 10 : variant->kib;
+	bool hears = variant->early && variant->kib > 4 && sysconf(_SC_NPROCESSORS_ONLN) > 1;
+	struct death d;
+	int marker, tries;
 
-	p->arg = mib && variant->kib > 4 ? strtol(mib, NULL, 10) << 10 : variant->kib;
 	ASSERT_OK(self->fd, VDI_IOC_GET_INFO, &info);
 	if (variant->early && !(info.out_capabilities & VDI_CAP_EARLY_DEATH))
 		SKIP(return, "the kernel has no mmu notifiers");
 	marker = open(INSTANCE "/trace_marker", O_WRONLY);
 	ASSERT_LE(0, marker);
-	TH_LOG("the victim has %ld KiB resident", p->arg);
-	ASSERT_EQ(0, vt_peer(&self->peer, create_and_fill));
-	ASSERT_EQ(0, vt_open(self->fd, p->name));
-	vt_peer_kill(&self->peer);
-	ASSERT_TRUE(VT_UNTIL(aborted(self->fd)));
-	ASSERT_LT(0, write(marker, "the survivor knows", 18));
+	for (tries = 1;; tries++) {
+		self->peer.page->arg = kib;
+		if (!die(_metadata, self, marker, &d))
+			break;
+		EXPECT_LT(0, d.abort_at);
+		EXPECT_LT(d.abort_at, d.told_at);
+		EXPECT_EQ(variant->early, d.abort_at < d.exit_at);
+		EXPECT_EQ(0, vt_close(self->fd));
+		close(self->fd);
+		self->fd = vt_open_node();
+		ASSERT_LE(0, self->fd);
+		if (!hears || d.told_at < d.exit_at || tries == DEATHS)
+			break;
+		vt_peer_stop(&self->peer);
+		ASSERT_TRUE(vt_peer_start(&self->peer));
+		vt_name(self->peer.page->name);
+	}
 	close(marker);
-	ASSERT_TRUE(VT_UNTIL(line_of("sched_process_exit", pid)));
-	abort_at = line_of("vdi_abort", 0);
-	told_at = line_of("the survivor knows", 0);
-	exit_at = line_of("sched_process_exit", pid);
-	EXPECT_LT(0, abort_at);
-	EXPECT_LT(abort_at, told_at);
-	EXPECT_EQ(variant->early, abort_at < exit_at);
-	/* with another processor there is time enough to hear of it */
-	if (variant->early && variant->kib > 4 && sysconf(_SC_NPROCESSORS_ONLN) > 1)
-		EXPECT_LT(told_at, exit_at);
-	EXPECT_EQ(0, vt_close(self->fd));
+	TH_LOG("%ld KiB resident, deaths: %d", kib, tries);
+	if (hears)
+		EXPECT_LT(d.told_at, d.exit_at);
 }
 
 TEST_HARNESS_MAIN
