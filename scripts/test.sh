@@ -26,8 +26,9 @@ failed; a stage that takes longer than it may has failed.
   TESTS='abort set*' the test programs, by default all; without static checks
                      and without the comparison of errnos, which needs them all
   VDI_TIME=N         factor for the time that a stage may take (default 1)
-  VDI_TEST_SCALE=N   factor for the time limits in tests (default 2: the guests
-                     are emulated or have a debug kernel)
+  VDI_TEST_SCALE=N   factor for the time limits in tests (default 4: the guests
+                     are emulated, or have a debug kernel, and share
+                     the processors)
 END
 }
 
@@ -148,7 +149,7 @@ run_stage() {
 	else
 		local cpus=$1
 		shift
-		VDI_TEST_SCALE=${VDI_TEST_SCALE:-2} VDI_ERRNO_LOG=/run/out/errno.log \
+		VDI_TEST_SCALE=${VDI_TEST_SCALE:-4} VDI_ERRNO_LOG=/run/out/errno.log \
 			"$here/vm.sh" --kernel "$kernel" --cpus "$cpus" --timeout "$limit" \
 			--out "$dir" --console "$dir/console" -- \
 			"$top/selftests/run.sh" "$@" > >(tee "$dir/log") \
