@@ -12,8 +12,8 @@ top=$(dirname "$here")
 build=$top/.build
 cd "$top"
 
-checks='module sparse checkpatch coccicheck kernel-doc header user clang tests shellcheck'
-checks="$checks codespell spdx words version man help model"
+checks='module sparse analyzer checkpatch coccicheck kernel-doc header holes user clang tests'
+checks="$checks shellcheck codespell spdx words version man help model"
 
 usage() {
 	cat <<END
@@ -93,6 +93,28 @@ check_sparse() {
 		CF='-D__CHECK_ENDIAN__ -Wsparse-error'
 }
 
+check_analyzer() {	# gcc's, over the paths through each file of the module and of user space
+	headers || return 0
+	local flags='-O2 -g -fanalyzer' kind
+	# it says nothing of what is in order, so see first that it says something
+	printf '#include <stdlib.h>\nvoid f(char *p) { free(p); free(p); }\n' >"$tmp/twice.c"
+	gcc -fanalyzer -c -o /dev/null "$tmp/twice.c" 2>&1 | grep -q 'double-.*free' ||
+		{ echo "the analyzer finds nothing in a wrong file"; return 1; }
+	"$here/kernel.sh" module 6.1 analyzer KCFLAGS='-fanalyzer -Werror' >/dev/null
+	# in user space it loses a pointer that is stored in a structure, takes what a
+	# function has set for NULL, and follows no reference count (vdi_server_free)
+	rm -rf "$build/check-analyzer"
+	for kind in malloc-leak null-dereference null-argument possible-null-argument; do
+		flags="$flags -Wno-analyzer-$kind"
+	done
+	make -s -C userspace O="$build/check-analyzer" CC=gcc CFLAGS="$flags" all >"$tmp/make" 2>&1 ||
+		{ cat "$tmp/make"; return 1; }
+	grep 'warning:' "$tmp/make" | grep -v "^lib/set.c:.* use after .free. of .server." \
+		>"$tmp/analyzer" || true
+	cat "$tmp/analyzer"
+	[ ! -s "$tmp/analyzer" ]
+}
+
 # What checkpatch asks of C that is not in the kernel tree and cannot be had:
 # fields are documented in kernel-doc above the struct, not beside the field;
 # a macro that loops uses its arguments twice.
@@ -167,6 +189,29 @@ check_header() {	# for any program: old C, C++, 32 bits
 	done
 	printf '#include "vdi.h"\n#include "vdierror.h"\n' >"$h"
 	gcc -std=c99 -Wall -Wextra -Werror -Iuserspace/sqlvdi -fsyntax-only "$h"
+}
+
+# Between the fields of what a caller and the kernel exchange is nothing that one of
+# them could leave as it was.  The module's own structures are grouped by what guards
+# their fields, and may have holes.
+check_holes() {
+	have pahole || return 0
+	local s bits n=0 rc=0
+	{
+		echo '#include <linux/vdi.h>'
+		sed -n 's/^struct \(vdi_[a-z_]*\) {$/struct \1 a_\1;/p' uapi/linux/vdi.h
+	} >"$tmp/structs.c"
+	for bits in 32 64; do
+		gcc -g "-m$bits" -Iuapi -c -o "$tmp/structs.o" "$tmp/structs.c"
+		while read -r _ s _; do
+			n=$((n + 1))
+			pahole -C "$s" "$tmp/structs.o" >"$tmp/pahole"
+			grep -q '/\* size: ' "$tmp/pahole" || { echo "pahole knows no $s"; rc=1; }
+			! grep -E 'XXX|hole|padding' "$tmp/pahole" || { echo "^ in $s, -m$bits"; rc=1; }
+		done < <(grep '^struct' "$tmp/structs.c")
+	done
+	[ "$n" -gt 2 ] || { echo "no structures found"; rc=1; }
+	return "$rc"
 }
 
 check_user() {
