@@ -24,7 +24,7 @@ usage: kernel.sh fetch [--refresh] NAME   put a kernel (or source) into the cach
                                           with SUFFIX apart, with these arguments
 NAME is
   6.1, 6.12, 7   Debian's kernels; 7 is the newest of trixie-backports, with the
-                 compiler of that suite in a directory tree of its own (needs root)
+                 compiler of that suite in a directory tree of its own (root, or sudo)
   uml            User Mode Linux, built from 6.1's source: KASAN, lockdep
   debug          built from 6.1's source: KASAN, lockdep, kmemleak, UBSAN, fault
                  injection

@@ -30,7 +30,7 @@ Installs missing packages, fetches or builds the guest kernels, and fetches the
 programs that the tests of nodes run (PostgreSQL, MariaDB, pv, mt; not installed).
 
   --kernel NAME    only this guest kernel; may be given again (6.1, 6.12, 7, uml,
-                   debug, kcsan); default: 6.1, uml and 6.12
+                   debug, kcsan); default: all but kcsan
   --packages-only  no kernels and no programs
   --refresh        look for newer kernel packages than the cached ones
   --help           this text
@@ -91,7 +91,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ ${#kernels[@]} -gt 0 ] || kernels=(6.1 uml 6.12)
+[ ${#kernels[@]} -gt 0 ] || kernels=(6.1 uml 6.12 7 debug)
 
 mkdir -p "$cache"
 log=$(mktemp)

@@ -21,8 +21,8 @@ failed; a stage that takes longer than it may has failed.
 
   --quick    only the test programs, only under User Mode Linux
 
-  KERNEL='6.1 uml'   the guests; by default uml and 6.1, and 6.12 for the programs
-                     that selftests/smoke names
+  KERNEL='6.1 uml'   the guests; by default uml and 6.1, and for the programs that
+                     selftests/smoke and selftests/debug name 6.12, 7 and debug
   TESTS='abort set*' the test programs, by default all; without static checks
                      and without the comparison of errnos, which needs them all
   VDI_TIME=N         factor for the time that a stage may take (default 1)
@@ -43,10 +43,10 @@ esac
 read -ra tests <<<"${TESTS:-}"
 full=1
 [ -z "$quick${TESTS:-}" ] || full=
-kernels=${KERNEL:-} smoke=
+kernels=${KERNEL:-} smoke='' debug=
 if [ -z "$kernels" ]; then
 	kernels='uml 6.1'
-	[ -z "$full" ] || smoke=6.12
+	[ -z "$full" ] || { smoke='6.12 7' debug=debug; }
 fi
 [ -z "$quick" ] || kernels=uml
 
@@ -108,7 +108,7 @@ add_death() {
 build_all() {
 	local k
 	make -s -j2 -C "$top" lib cli && make -s -j2 -C "$top" selftests
-	for k in $kernels $smoke; do
+	for k in $kernels $smoke $debug; do
 		"$here/kernel.sh" module "$k" >/dev/null
 	done
 }
@@ -132,6 +132,7 @@ plan() {
 		echo "$k-programs-1 1800 $k 1 --part 1/2 *_test.sh"
 		echo "$k-programs-2 1800 $k 1 --part 2/2 *_test.sh"
 	done
+	[ -z "$debug" ] || echo "debug 1500 debug 2 --debug"
 	for k in $smoke; do
 		echo "$k 900 $k 2 --smoke"
 	done

@@ -13,7 +13,7 @@ counters=/sys/kernel/debug/vdi/counters
 
 usage() {
 	cat <<END
-usage: run.sh [--list] [--part K/N] [--sample] [--smoke] [PATTERN]...
+usage: run.sh [--list] [--part K/N] [--sample] [--smoke] [--debug] [PATTERN]...
 Runs the programs of $dir
 and selftests/*_test.sh whose name matches a PATTERN (shell wildcards), or all,
 and prints TAP, their own lines indented.  A program is given the seconds that
@@ -26,7 +26,8 @@ If \$VDI_OUT is set, the sums go to \$VDI_OUT/counts: passed failed skipped.
   --list      only say which programs
   --part K/N  only each Nth of them, beginning with the Kth
   --sample    the tests of programs that selftests/sample names, no others
-  --smoke     the programs that selftests/smoke names
+  --smoke     the programs that selftests/smoke names, for a further kernel
+  --debug     the programs that selftests/debug names, for the debug kernel
 END
 }
 
@@ -162,7 +163,8 @@ while [ $# -gt 0 ]; do
 			[[ $part =~ ^[1-9][0-9]?/[1-9][0-9]?$ ]] ||
 				{ echo "run.sh: --part needs K/N" >&2; exit 2; } ;;
 	--sample)	sample=$here/sample ;;
-	--smoke)	mapfile -t -O ${#patterns[@]} patterns < <(grep -v '^#' "$here/smoke") ;;
+	--smoke|--debug)
+		mapfile -t -O ${#patterns[@]} patterns < <(grep -v '^#' "$here/${1#--}") ;;
 	--help|-h)	usage; exit 0 ;;
 	-*)		echo "run.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
 	*)		patterns+=("$1") ;;

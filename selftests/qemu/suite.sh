@@ -4,7 +4,7 @@
 # A directory tree of another Debian suite, for kernels whose module build needs
 # the compiler and the C library of that suite.  Owns how it is resolved (an apt
 # with lists, status and cache of its own), unpacked (no maintainer script runs)
-# and entered (in mounts of its own, nothing to clean up; needs root).  Where it
+# and entered (in mounts of its own, nothing to clean up; as root or with sudo).  Where it
 # is kept is scripts/kernel.sh's.
 #
 # usage: suite.sh version APT-DIRECTORY          print the kernel and its version
@@ -75,16 +75,15 @@ make_tree() {
 run() {
 	local t=$1 dir=$2
 	shift 2
-	[ "$(id -u)" = 0 ] || {
-		echo "suite: building for this kernel needs root" >&2
-		exit 1
-	}
+	local sudo=
+	[ "$(id -u)" = 0 ] || sudo=sudo
 	# objtool reads /proc
 	# shellcheck disable=SC2016 # expanded there
-	exec unshare -m sh -c 't=$1 dir=$2; shift 2
+	exec $sudo unshare -m sh -c 't=$1 dir=$2 user=$3; shift 3
 		mount -t proc proc "$t/proc" && mount --bind /dev "$t/dev" &&
 		mount --bind "$dir" "$t/src" && cd / || exit 1
-		PATH=/usr/sbin:/usr/bin exec timeout 600 chroot "$t" "$@"' sh "$t" "$dir" "$@"
+		PATH=/usr/sbin:/usr/bin exec timeout 600 chroot --userspec="$user" "$t" "$@"' \
+		sh "$t" "$dir" "$(id -u):$(id -g)" "$@"
 }
 
 case ${1:-} in
