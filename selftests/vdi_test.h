@@ -12,6 +12,8 @@
 
 #include "kselftest_harness.h"
 
+#include "select.h"
+
 #include <fcntl.h>
 #include <linux/vdi.h>
 #include <poll.h>
