@@ -245,6 +245,16 @@ static int vdi_node_stop_reading(struct vdi_node *node, enum vdi_node_how how)
 	return ret;
 }
 
+/*
+ * What could not be read or found is not written either.  Many programs close
+ * before they exit with a status, so it is remembered: the end would look good.
+ */
+static int vdi_node_disk_unwritten(struct vdi_node *node, int err)
+{
+	return !err || vdi_node_may_go_on(err) ? err :
+						 vdi_node_fail(node, err);
+}
+
 /**
  * vdi_node_write_disk() - write(2)
  * @node: the node
@@ -265,7 +275,7 @@ ssize_t vdi_node_write_disk(struct vdi_node *node, struct kiocb *iocb,
 	ret = vdi_node_stop_reading(node, how) ?:
 	      vdi_node_disk_size(node, how);
 	if (ret)
-		return ret;
+		return vdi_node_disk_unwritten(node, ret);
 	pos = iocb->ki_flags & IOCB_APPEND ? node->size : iocb->ki_pos;
 	if (iov_iter_count(from) > MAX_LFS_FILESIZE - pos)
 		return -EFBIG;
@@ -293,6 +303,7 @@ ssize_t vdi_node_write_disk(struct vdi_node *node, struct kiocb *iocb,
 	if (err)
 		node->error = err;
 	iocb->ki_pos = pos;
+	ret = ret == -EFAULT ? ret : vdi_node_disk_unwritten(node, ret);
 	return done ?: ret;
 }
 

@@ -481,8 +481,14 @@ static int vdi_node_send_again(struct vdi_node *node, enum vdi_node_how how)
 	return 0;
 }
 
-/* Not yet; or there is nothing to go on with, and everybody is told so anyway */
-static bool vdi_node_may_go_on(int err)
+/**
+ * vdi_node_may_go_on() - Is what came in between no fault of the device?
+ * @err: -errno
+ *
+ * Return: true if it is only not yet; or if there is nothing to go on with, and
+ * everybody is told so anyway.
+ */
+bool vdi_node_may_go_on(int err)
 {
 	return err == -EAGAIN || err == -ERESTARTSYS || err == -ECANCELED;
 }

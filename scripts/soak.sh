@@ -34,6 +34,7 @@ kill-6.1|7200|F1|the same on 6.1 with two processors, core dumps too
 kill-large|7200|F1|SIGKILL with 512 MiB resident, 6.1
 orders|3600|F3|all orders of close in all states
 faults|3600|F5|each allocation and user copy of each call fails once
+upsets|1800|-|an error, a signal, an abort, a death at each command of a node
 death|1800|F1|early notice of death with 1 GiB resident, 6.1
 race|7200|F6|close, abort and death against calls, 2000 rounds each, 6.1
 disks|1800|-|nine virtio disks
@@ -66,6 +67,7 @@ run_stage() {
 	kill-large)	VDI_KILL_RESIDENT=512 guest 6.1 --memory 4096 -- "$run" kill_matrix ;;
 	orders)		VDI_CLOSE_STATES=all guest uml -- "$run" close_order ;;
 	faults)		guest uml -- "$run" 'fail_nth*' ;;
+	upsets)		VDI_NODE_UPSETS=all guest uml -- "$run" node_upset ;;
 	death)		VDI_DEATH_MIB=1024 guest 6.1 --memory 4096 -- "$run" early_death ;;
 	race)		VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
 	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;

@@ -21,6 +21,11 @@
 
 enum node_order { NODE_SERVE, NODE_ABORT, NODE_CLOSE, NODE_DROP };
 
+/* What befalls one command: an answer of @fail_answer, a signal to the engine
+ * before the answer, or an order to the client in place of it.
+ */
+enum node_upset { NODE_CALM, NODE_FAILS, NODE_SIGNALS, NODE_ABORTS, NODE_CLOSES, NODE_DROPS };
+
 struct node_seen {
 	unsigned int device;
 	unsigned int code;
@@ -37,6 +42,9 @@ struct node_seen {
  * @fail: code of the command to fail, 0 for none
  * @fail_nth: which of them, from 1
  * @fail_answer: and its completion code; it is not carried out
+ * @upset: what befalls one command of all
+ * @upset_at: which, from 1
+ * @engine: process that a signal goes to
  * @hold: code of the commands that it does not answer for now, or NODE_ANY
  * @order: what it shall do now
  * @holding: it holds a command now
@@ -58,6 +66,9 @@ struct node_set {
 	unsigned int fail;
 	unsigned int fail_nth;
 	unsigned int fail_answer;
+	enum node_upset upset;
+	unsigned int upset_at;
+	pid_t engine;
 	atomic_uint hold;
 	atomic_uint order;
 	atomic_uint holding;
@@ -94,6 +105,31 @@ static inline bool node_held(struct node_set *s, unsigned int code)
 	return hold == NODE_ANY || hold == code;
 }
 
+/* Whether the command is not carried out. */
+static inline bool node_upsets(struct node_set *s, int fd)
+{
+	switch (s->upset) {
+	case NODE_CALM:
+		return false;
+	case NODE_FAILS:
+		return true;
+	case NODE_SIGNALS:
+		poll(NULL, 0, 3);	/* it sleeps by now, mostly */
+		kill(s->engine, SIGUSR1);
+		poll(NULL, 0, 3);
+		return false;
+	case NODE_ABORTS:
+		vt_abort(fd);
+		return true;
+	case NODE_CLOSES:
+		vt_close(fd);
+		return true;
+	case NODE_DROPS:
+		_exit(0);
+	}
+	return true;
+}
+
 static inline struct vdi_completion node_answer(struct node_set *s, int fd,
 						const struct vdi_command *c, void *buf)
 {
@@ -112,7 +148,8 @@ static inline struct vdi_completion node_answer(struct node_set *s, int fd,
 		poll(NULL, 0, 1);
 	}
 	atomic_store(&s->holding, 0);
-	if (s->fail == c->code && s->fail_nth == n)
+	if ((s->upset_at == i + 1 && node_upsets(s, fd)) ||
+	    (s->fail == c->code && s->fail_nth == n))
 		done.code = s->fail_answer;
 	else
 		done.code = node_carry_out(&s->store[c->device], s->config.features, c, buf,
