@@ -81,6 +81,7 @@ mark() {
 # What the kernel has complained about since the mark of this program.
 splat() {
 	dmesg 2>/dev/null | sed -n "/vdi-mark: $1 begins/,\$p" | grep -v 'vdi-mark:' |
+		awk -f "$here/qemu/ours.awk" |
 		grep -E -m 1 -f "$here/qemu/splats"
 }
 

@@ -127,7 +127,8 @@ make_system() {
 	[ ! -e /proc/sys/kernel/core_pattern ] ||
 		echo '/tmp/core.%e.%p' >/proc/sys/kernel/core_pattern
 	echo 7 >/proc/sys/kernel/printk
-	echo 1 >/proc/sys/kernel/panic_on_warn
+	# a data race anywhere is a warning: those of others are none of ours
+	[ -e "$kcsan" ] || echo 1 >/proc/sys/kernel/panic_on_warn
 	ulimit -c 0
 	ulimit -n 65536
 	make_users
@@ -191,8 +192,11 @@ kill_leftovers() {
 	done
 }
 
+kcsan=/sys/kernel/debug/kcsan
+
 run_command() {
 	status=0
+	[ ! -e "$kcsan" ] || echo on >"$kcsan"
 	if [ -n "$shell" ]; then
 		cat1='' cat2=''
 		# shellcheck disable=SC2016,SC2094 # expanded there; a terminal
@@ -259,7 +263,8 @@ check_leaks() {
 check_log() {
 	local splats=$top/selftests/qemu/splats first
 	# What boot said is not ours; the names of tests are no messages of the kernel.
-	dmesg | sed '1,/vdi-mark: up/d; /vdi-mark:/d' >/run/dmesg
+	dmesg | sed '1,/vdi-mark: up/d; /vdi-mark:/d' |
+		awk -f "$top/selftests/qemu/ours.awk" >/run/dmesg
 	first=$(grep -E -m 1 -f "$splats" /run/dmesg)
 	if [ -n "$first" ]; then
 		fail "kernel: ${first#*] }"
