@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Wake-ups: none is lost and none is wasted.  Commands of one byte go round a
+ * ring of depth 1, with random pauses on both sides, in every way to wait; who
+ * waits longer than the watchdog has lost one.  A sleep is a voluntary context
+ * switch of the thread, which the kernel counts: one for a command and a side,
+ * one for each waiter at an abort (R16).
+ */
+#include "link.h"
+#include "sleeper.h"
+
+#define WATCHDOG_NS	(5 * VT_SEC * vt_scale())
+#define ASKED		100000U		/* round trips; VDI_WAKE_ROUNDS says otherwise */
+#define LIMIT_S		10		/* without it this is the end */
+#define EACH_WAY	2000U		/* one way to wait, then the next */
+
+static unsigned int number(const char *variable, unsigned int otherwise)
+{
+	const char *s = getenv(variable);
+
+	return s && atoi(s) > 0 ? (unsigned int)atoi(s) : otherwise;
+}
+
+/* Ways to get the next record */
+enum way { SLEEP, POLL, SPIN, WHOLE_SET, WAYS };
+
+/**
+ * struct side - One side of the trip
+ * @fd: of its device, and of its set
+ * @set_fd: likewise
+ * @seed: for the pauses
+ * @err: what went wrong, 0 if nothing did
+ * @pauses: random, or none
+ */
+struct side {
+	int fd;
+	int set_fd;
+	unsigned int seed;
+	int err;
+	bool pauses;
+	unsigned char *byte;
+	unsigned int rounds;
+	atomic_uint done;
+	long switches;
+	pthread_t thread;
+};
+
+/* Long enough that the peer is asleep sometimes, and sometimes not yet. */
+static void rest(struct side *s)
+{
+	unsigned int r = s->pauses ? rand_r(&s->seed) : 1;
+	volatile unsigned int spin;
+
+	if (!(r % 64))
+		poll(NULL, 0, 1);
+	else if (!(r % 7))
+		sched_yield();
+	else if (!(r % 2))
+		for (spin = r >> 8 & 0xfff; spin; spin--)
+			;
+}
+
+static long switches(void)
+{
+	struct rusage u;
+
+	return getrusage(RUSAGE_THREAD, &u) ? -1 : u.ru_nvcsw;
+}
+
+/* Hands over @in if there is one, and gets the next record; 0 or the errno. */
+static int next(struct side *s, enum way way, void *in, void *out)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	uint64_t deadline = vt_now() + WATCHDOG_NS;
+	struct vdi_exchange x = VT_INIT(vdi_exchange, .in = (uintptr_t)in, .nr_in = !!in,
+					.out = (uintptr_t)out, .nr_out = 1, .min = 1,
+					.deadline_ns = deadline);
+	int err;
+
+	if (way == POLL) {
+		x.nr_out = x.min = 0;
+		err = in ? vt_call(s->fd, VDI_IOC_EXCHANGE, &x) : 0;
+		if (err || x.out_refused)
+			return err ?: (int)x.out_refused;
+		if (poll(&p, 1, WATCHDOG_NS / 1000000) != 1)
+			return ETIMEDOUT;
+		x.nr_in = 0;
+		x.nr_out = 1;
+		x.deadline_ns = 0;
+	}
+	if (way == SPIN)
+		x.spin_us = 20;
+	err = vt_call(way == WHOLE_SET ? s->set_fd : s->fd, VDI_IOC_EXCHANGE, &x);
+	return err ?: x.out_refused ? (int)x.out_refused : x.out_delivered == 1 ? 0 : ETIMEDOUT;
+}
+
+static enum way way_of(const struct side *s, unsigned int round)
+{
+	return s->pauses ? round / EACH_WAY % WAYS : SLEEP;
+}
+
+/* The client: what it gets is in order and holds the byte that was sent. */
+static void *client(void *arg)
+{
+	struct side *s = arg;
+	struct vdi_completion d;
+	struct vdi_command c;
+	unsigned int i;
+	long before = switches();
+
+	for (i = 0; !s->err && i < s->rounds; i++) {
+		s->err = next(s, way_of(s, i), i ? &d : NULL, &c);
+		if (!s->err && (c.position != i || c.length != 1 || *s->byte != (i & 0xff)))
+			s->err = -1;
+		d = vt_answer(&c, 0);
+		rest(s);
+	}
+	s->switches = switches() - before;
+	if (!s->err)
+		s->err = vt_put(s->fd, &d, 1, NULL);
+	return NULL;
+}
+
+static void *server(void *arg)
+{
+	struct side *s = arg;
+	struct vdi_completion d;
+	struct vdi_command c;
+	long before = switches();
+	unsigned int i;
+
+	for (i = 0; !s->err && i < s->rounds; i++) {
+		*s->byte = i;
+		c = (struct vdi_command){
+			.code = VDI_CMD_WRITE, .length = 1, .id = i + 1000, .position = i,
+		};
+		s->err = next(s, way_of(s, i), &c, &d);
+		if (!s->err && (d.id != i + 1000 || d.result != 1))
+			s->err = -1;
+		atomic_store(&s->done, i + 1);
+		rest(s);
+	}
+	s->switches = switches() - before;
+	return NULL;
+}
+
+FIXTURE(wake) {
+	struct vt_link l;
+	struct side c;
+	struct side s;
+};
+
+FIXTURE_SETUP(wake)
+{
+	unsigned char *map;
+
+	vt_link_init(&self->l, 1);
+	self->l.create.ring_depth = 1;
+	ASSERT_EQ(0, vt_link_up(&self->l));
+	map = vt_map(self->l.client, self->l.offset, self->l.size);
+	ASSERT_NE(NULL, map);
+	self->c = (struct side){
+		.fd = self->l.cdev[0], .set_fd = self->l.client, .byte = map, .seed = 1,
+	};
+	self->s = (struct side){
+		.fd = self->l.sdev[0], .set_fd = self->l.server, .byte = map, .seed = 2,
+	};
+}
+
+FIXTURE_TEARDOWN(wake)
+{
+	vt_baseline(_metadata);
+}
+
+static void go_round(struct __test_metadata *_metadata, struct side *c, struct side *s,
+		     unsigned int rounds, bool pauses)
+{
+	c->rounds = s->rounds = rounds;
+	c->pauses = s->pauses = pauses;
+	c->err = s->err = 0;
+	ASSERT_EQ(0, pthread_create(&c->thread, NULL, client, c));
+	ASSERT_EQ(0, pthread_create(&s->thread, NULL, server, s));
+	ASSERT_EQ(0, pthread_join(s->thread, NULL));
+	ASSERT_EQ(0, pthread_join(c->thread, NULL));
+	ASSERT_EQ(0, s->err) {
+		TH_LOG("server: %s after %u", strerror(s->err), atomic_load(&s->done));
+	}
+	ASSERT_EQ(0, c->err) {
+		TH_LOG("client: %s", strerror(c->err));
+	}
+}
+
+TEST_F(wake, none_is_lost)
+{
+	unsigned int asked = number("VDI_WAKE_ROUNDS", 0), n = 0, some;
+	uint64_t end = asked ? ~0ULL : vt_now() + LIMIT_S * VT_SEC;
+
+	asked = asked ?: ASKED;
+	while (n < asked && vt_now() < end) {
+		/* a lap has all the ways; the first also if time is short */
+		some = asked - n < EACH_WAY * WAYS ? asked - n : EACH_WAY * WAYS;
+		go_round(_metadata, &self->c, &self->s, some, true);
+		n += some;
+	}
+	TH_LOG("F9: reached %u of %u asked round trips, none was lost", n, asked);
+}
+
+#define COMMANDS	2000U
+
+/*
+ * Both sides sleep for each command, once.  The slack is for what else a thread
+ * waits for, which is not a matter of how many commands there are.
+ */
+TEST_F(wake, one_for_a_command_and_a_side)
+{
+	unsigned int slack = COMMANDS / 50;
+	struct vdi_status before, after;
+
+	ASSERT_EQ(0, vt_status(self->l.client, &before));
+	go_round(_metadata, &self->c, &self->s, COMMANDS, false);
+	ASSERT_EQ(0, vt_status(self->l.client, &after));
+	EXPECT_GE(COMMANDS + slack, self->c.switches);
+	EXPECT_GE(COMMANDS + slack, self->s.switches);
+	EXPECT_GE(2 * COMMANDS, after.out_stat.wakeups - before.out_stat.wakeups);
+	TH_LOG("F10: reached %.2f and %.2f sleeps, %.2f wake-ups for a command, at most 1, 1 and 2",
+	       (double)self->c.switches / COMMANDS, (double)self->s.switches / COMMANDS,
+	       (double)(after.out_stat.wakeups - before.out_stat.wakeups) / COMMANDS);
+}
+
+#define MANY		8U	/* threads on each device; VDI_WAKE_THREADS says otherwise */
+#define STACK		(64 << 10)
+
+struct waiter {
+	int fd;
+	int err;
+	long switches;
+	uint64_t end_ns;
+	atomic_int tid;
+	pthread_t thread;
+};
+
+static atomic_uint returned;
+
+static void *wait_for_abort(void *arg)
+{
+	struct waiter *w = arg;
+	struct vdi_command c = {};
+	struct vdi_exchange x = VT_INIT(vdi_exchange, .out = (uintptr_t)&c, .nr_out = 1,
+					.min = 1, .deadline_ns = VDI_TIME_INFINITE);
+	long before = switches();
+
+	atomic_store(&w->tid, syscall(SYS_gettid));
+	w->err = ioctl(w->fd, VDI_IOC_EXCHANGE, &x) ? errno : 0;
+	w->end_ns = vt_now();
+	w->switches = switches() - before;
+	atomic_fetch_add(&returned, 1);
+	return NULL;
+}
+
+TEST(one_for_a_waiter_at_abort)
+{
+	unsigned int each = number("VDI_WAKE_THREADS", MANY), n = 64 * each, i, late = 0;
+	struct waiter *w = calloc(n, sizeof(*w));
+	uint64_t aborted, last = 0;
+	pthread_attr_t attr;
+	struct vt_link l;
+	long sum = 0;
+
+	ASSERT_NE(NULL, w);
+	atomic_store(&returned, 0);
+	vt_link_init(&l, 64);
+	ASSERT_EQ(0, vt_link_up(&l));
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	for (i = 0; i < n; i++) {
+		w[i].fd = l.cdev[i % 64];
+		ASSERT_EQ(0, pthread_create(&w[i].thread, &attr, wait_for_abort, &w[i]));
+	}
+	ASSERT_TRUE(VT_UNTIL(vt_sleeps(l.client) == n));
+	for (i = 0; i < n; i++)
+		ASSERT_TRUE(VT_UNTIL(vt_asleep_now(atomic_load(&w[i].tid))));
+	aborted = vt_now();
+	ASSERT_EQ(0, vt_abort(l.server));
+	ASSERT_TRUE(VT_UNTIL(atomic_load(&returned) == n)) {
+		TH_LOG("%u of %u waiters are back", atomic_load(&returned), n);
+	}
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(0, pthread_join(w[i].thread, NULL));
+		EXPECT_EQ(ECANCELED, w[i].err);
+		sum += w[i].switches;
+		last = w[i].end_ns > last ? w[i].end_ns : last;
+		late += w[i].end_ns > aborted + VT_SOON_NS;
+	}
+	EXPECT_GE(n + 2, sum);
+	EXPECT_EQ(0, late);
+	TH_LOG("F10: reached %u of %u asked waiters at abort, %ld sleeps, the last back after %llu us",
+	       n, 64 * 32, sum, (unsigned long long)(last - aborted) / 1000);
+	free(w);
+	vt_baseline(_metadata);
+}
+
+TEST_HARNESS_MAIN
