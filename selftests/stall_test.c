@@ -175,10 +175,13 @@ static void fill_image(struct vt_page *p)
 
 static int call_stalled(struct vt_sleeper *s)
 {
-	int err = vt_stall_map(stall, mine->mode);
-	static char own[VT_STALL_PAGE];
 	struct vt_page *p = (void *)(uintptr_t)s->x.in;
+	static char own[VT_STALL_PAGE];
+	int err = 0;
 
+	/* the test serves FUSE meanwhile; of a userfaultfd it has to know before */
+	if (stall->fuse)
+		err = vt_stall_map(stall, mine->mode);
 	if (err)
 		return -err;
 	if (mine->what == ARGUMENT) {
@@ -194,8 +197,14 @@ static int call_stalled(struct vt_sleeper *s)
 /* Row p->arg begins, in a thread. */
 static int do_stall(struct vt_page *p)
 {
+	int err = 0;
+
 	mine = &rows[p->arg];
 	fill_image(p);
+	if (!stall->fuse)
+		err = vt_stall_map(stall, mine->mode);
+	if (err)
+		return err;
 	stalled = (struct vt_sleeper){
 		.call = call_stalled, .fd = mine->device ? p->dev[0] : p->fd,
 		.x.in = (uintptr_t)p,
