@@ -183,14 +183,18 @@ void vdi_command_wake_device_locked(struct vdi_device *dev)
 	}
 }
 
-/* The caller goes to sleep: count it, and let a peer go on that waits for more */
-static void vdi_wait_fall_asleep_locked(struct vdi_call *call,
-					struct vdi_wait *wait)
+/*
+ * The caller goes to sleep: count it, and let a peer go on that waits for more.
+ * Returns the devices for which a peer was told.
+ */
+static u64 vdi_wait_fall_asleep_locked(struct vdi_call *call,
+				       struct vdi_wait *wait)
 {
 	enum vdi_side peer = vdi_wait_peer(vdi_role_side(call->role));
 	struct vdi_handle *handle = call->handle;
 	struct vdi_set *set = call->set;
-	u64 mask = handle->devices & set->ready[peer];
+	u64 told = handle->devices & set->ready[peer];
+	u64 mask = told;
 
 	if (handle->sleepers) {
 		handle->mixed |= handle->need != wait->min;
@@ -206,6 +210,7 @@ static void vdi_wait_fall_asleep_locked(struct vdi_call *call,
 	for (; mask; mask &= mask - 1)
 		vdi_wait_wake_side_locked(&set->devices[__ffs64(mask)], peer,
 					  true);
+	return told;
 }
 
 static void vdi_wait_wake_up_locked(struct vdi_call *call, struct vdi_wait *wait)
@@ -297,6 +302,7 @@ unsigned int vdi_command_accept(struct vdi_call *call, const void *records,
 	bool sleep = false;
 	unsigned int i = 0;
 	u64 touched = 0;
+	u64 told = 0;
 	int ret;
 
 	spin_lock(&set->lock);
@@ -315,10 +321,12 @@ unsigned int vdi_command_accept(struct vdi_call *call, const void *records,
 			!wait->nonblock && !wait->spin_us;
 	}
 	if (sleep)
-		vdi_wait_fall_asleep_locked(call, wait);
+		told = vdi_wait_fall_asleep_locked(call, wait);
 	for (; touched; touched &= touched - 1) {
 		dev = &set->devices[__ffs64(touched)];
-		vdi_wait_wake_side_locked(dev, peer, sleep);
+		/* A second wake-up would be one for a second sleeper */
+		if (!(told & BIT_ULL(dev->index)))
+			vdi_wait_wake_side_locked(dev, peer, sleep);
 		/* A completion may let a waiting ClearError through (2.5) */
 		if (dev->errored && peer == VDI_SERVER)
 			vdi_wait_wake_side_locked(dev, VDI_CLIENT, false);
