@@ -121,9 +121,12 @@ static void bind_handle(struct thread *t, unsigned int slot)
 static void open_device(struct thread *t, int fd)
 {
 	char n[VDI_NAME_SIZE];
+	struct vdi_status s;
 	int dev;
 
-	snprintf(n, sizeof(n), "device-%u", pick(t, 2));
+	if (note(VDI_IOC_STATUS, vt_status(fd, &s)))
+		return;
+	vt_device_name(n, s.out_stat.name, pick(t, 2));
 	dev = vt_open_device(fd, n);
 	note(VDI_IOC_OPEN_DEVICE, dev < 0 ? -dev : 0);
 	if (dev >= 0)
