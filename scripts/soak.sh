@@ -37,6 +37,13 @@ faults|3600|F5|each allocation and user copy of each call fails once
 upsets|1800|-|an error, a signal, an abort, a death at each command of a node
 death|1800|F1|early notice of death with 1 GiB resident, 6.1
 race|7200|F6|close, abort and death against calls, 2000 rounds each, 6.1
+hammer|3600|F6|any call by anybody, half an hour, debug kernel
+wakeups|7200|F9|commands of one byte, none of whose wake-ups is lost, and 2048 waiters, 6.1
+leaks|7200|F8|10000 cycles and 1000 with kill -9, 6.1
+pressure|3600|F11|memory cgroups at all limits, 1000 rounds, debug kernel
+freezes|3600|F12|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
+unload|7200|F14|1000 times unloaded among others, debug kernel
+stalls|3600|F15|each pointer of each call by userfaultfd, debug kernel
 disks|1800|-|nine virtio disks
 kernel-6.12|7200|F20|all C tests on 6.12
 kernel-7|7200|F20|all C tests on the newest 7.x
@@ -70,6 +77,15 @@ run_stage() {
 	upsets)		VDI_NODE_UPSETS=all guest uml -- "$run" node_upset ;;
 	death)		VDI_DEATH_MIB=1024 guest 6.1 --memory 4096 -- "$run" early_death ;;
 	race)		VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
+	hammer)		VDI_HAMMER_SECONDS=1800 guest debug -- "$run" hammer ;;
+	wakeups)	VDI_WAKE_ROUNDS=10000000 VDI_WAKE_SECONDS=3000 VDI_WAKE_THREADS=32 \
+			 guest 6.1 -- "$run" wake ;;
+	leaks)		VDI_LEAK_ROUNDS=10000 guest 6.1 -- "$run" leak ;;
+	pressure)	VDI_MEMORY_ROUNDS=1000 guest debug -- "$run" memory ;;
+	freezes)	VDI_SIGNAL_COMMANDS=1000000 VDI_FREEZE_COMMANDS=1000000 \
+			VDI_FREEZE_ROUNDS=100 VDI_FREEZE_SUSPENDS=100 guest 6.1 -- "$run" signal freeze ;;
+	unload)		VDI_UNLOAD_ROUNDS=1000 guest debug -- "$run" module ;;
+	stalls)		guest debug -- "$run" stall poison ;;
 	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;
 	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
 	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;

@@ -176,7 +176,7 @@ static int do_collect_nothing(struct vt_page *p)
 	return vt_collect(p->dev[0], &p->completion, 0);
 }
 
-TEST_F(freeze, client)
+TEST_F_TIMEOUT(freeze, client, 1200)
 {
 	struct vdi_completion done;
 	unsigned int i;
@@ -199,7 +199,7 @@ TEST_F(freeze, client)
 	TH_LOG("F12: reached %u freezes of a client in each wait", i);
 }
 
-TEST_F(freeze, server)
+TEST_F_TIMEOUT(freeze, server, 1200)
 {
 	unsigned int i;
 
@@ -342,7 +342,8 @@ FIXTURE_SETUP(busy)
 	c->size = s->size;
 	ASSERT_EQ(0, vt_peer(&self->server, vt_do_open_device));
 	ASSERT_EQ(0, vt_peer(&self->client, vt_do_open_device));
-	sides[0].offset = sides[1].offset = s->offset;
+	sides[0].offset = s->offset;
+	sides[1].offset = s->offset;
 }
 
 FIXTURE_TEARDOWN(busy)
@@ -356,7 +357,8 @@ FIXTURE_TEARDOWN(busy)
 static void begin_traffic(struct __test_metadata *_metadata, struct vt_peer *client,
 			  struct vt_peer *server, unsigned int total)
 {
-	sides[0].total = sides[1].total = total;
+	sides[0].total = total;
+	sides[1].total = total;
 	ASSERT_TRUE(vt_peer_begin(client, do_client_traffic));
 	ASSERT_TRUE(vt_peer_begin(server, do_server_traffic));
 	ASSERT_TRUE(VT_UNTIL(atomic_load(&sides[1].done) > 0));
@@ -374,7 +376,7 @@ static void end_traffic(struct __test_metadata *_metadata, struct vt_peer *clien
 }
 
 /* As long as there is traffic one or the other is stopped, for a moment or two. */
-TEST_F(busy, storm_of_stops)
+TEST_F_TIMEOUT(busy, storm_of_stops, 3600)
 {
 	unsigned int total = number("VDI_FREEZE_COMMANDS", 20000), seed = 1, n = 0, r;
 	pid_t pids[2] = { self->client.child.pid, self->server.child.pid };
@@ -399,7 +401,7 @@ TEST_F(busy, storm_of_stops)
  * The freezer of the system takes all processes, these in their waits too, and
  * lets them go again; it gives up after 20 s if one does not let itself be frozen.
  */
-TEST_F(busy, system_freezer)
+TEST_F_TIMEOUT(busy, system_freezer, 3600)
 {
 	unsigned int rounds = number("VDI_FREEZE_SUSPENDS", 2), i;
 	struct vt_peer waiter = {};

@@ -37,7 +37,7 @@ struct tally {
 static struct tally *tally;
 static atomic_int handles[HANDLES];
 static atomic_int devices[DEVICES];
-static _Atomic(void *) maps[MAPS];
+static atomic_uintptr_t maps[MAPS];
 
 /* One thread */
 struct thread {
@@ -165,7 +165,7 @@ static void map(struct thread *t, int fd)
 
 	if (p)
 		p[pick(t, 2 * VT_TRANSFER)]++;
-	old = atomic_exchange(&maps[pick(t, MAPS)], p);
+	old = (void *)atomic_exchange(&maps[pick(t, MAPS)], (uintptr_t)p);
 	if (old)
 		munmap(old, 2 * VT_TRANSFER);
 }
@@ -280,7 +280,19 @@ static int side(struct vt_child *me, void *arg)
 	return 0;
 }
 
-TEST(everybody_does_anything)
+FIXTURE(hammer) {
+};
+
+FIXTURE_SETUP(hammer)
+{
+}
+
+FIXTURE_TEARDOWN(hammer)
+{
+	vt_baseline(_metadata);
+}
+
+TEST_F_TIMEOUT(hammer, everybody_does_anything, 7200)
 {
 	const char *seconds = getenv("VDI_HAMMER_SECONDS"), *seed = getenv("VDI_SEED");
 	unsigned int n = seconds && atoi(seconds) > 0 ? (unsigned int)atoi(seconds) : SECONDS, i;
@@ -313,7 +325,6 @@ TEST(everybody_does_anything)
 	       atomic_load(&tally->sets), atomic_load(&tally->moved));
 	TH_LOG("all were back %llu ms after the end", (unsigned long long)late / 1000000);
 	munmap(tally, sizeof(*tally));
-	vt_baseline(_metadata);
 }
 
 TEST_HARNESS_MAIN

@@ -165,7 +165,7 @@ FIXTURE_TEARDOWN(leak)
 	       meminfo("Shmem:") - self->shmem);				\
 } while (0)
 
-TEST_F(leak, ended_in_all_ways)
+TEST_F_TIMEOUT(leak, ended_in_all_ways, 3600)
 {
 	unsigned int i, n = rounds();
 
@@ -193,7 +193,7 @@ static int do_all(struct vt_page *p)
 	return err ?: vt_send(l.sdev[0], 0, VDI_CMD_FLUSH, 1);
 }
 
-TEST_F(leak, killed)
+TEST_F_TIMEOUT(leak, killed, 3600)
 {
 	unsigned int i, n = rounds() / KILLED;
 	struct vt_peer peer;

@@ -168,7 +168,8 @@ static int open_and_close(struct vt_child *me, void *arg)
 	while (!atomic_load(&b->over)) {
 		r = rand_r(&seed);
 		vt_link_init(&l, 1);
-		l.cdev[0] = l.sdev[0] = -1;
+		l.cdev[0] = -1;
+		l.sdev[0] = -1;
 		err = r & 1 ? vt_link_up(&l) : (l.client = vt_open_node()) < 0 ? errno : 0;
 		if (!expected(err))
 			atomic_store(&b->strange, err);
@@ -184,7 +185,7 @@ static int open_and_close(struct vt_child *me, void *arg)
 	return 0;
 }
 
-TEST_F(module, loaded_and_unloaded_among_others)
+TEST_F_TIMEOUT(module, loaded_and_unloaded_among_others, 3600)
 {
 	const char *s = getenv("VDI_UNLOAD_ROUNDS");
 	unsigned int n = s && atoi(s) > 0 ? (unsigned int)atoi(s) : ROUNDS, i, busy = 0;

@@ -108,17 +108,17 @@ TEST_F(owner, killed_with_a_child_that_holds_it)
 
 static int do_spawn(struct vt_page *p)
 {
-	char *argv[] = { "true", NULL };
+	char program[] = "true";
+	char * const argv[] = { program, NULL };
 	int status = -1;
 	pid_t pid;
 
 	(void)p;
-	/* the harness ignores no children */
-	if (posix_spawnp(&pid, "true", NULL, NULL, argv, environ))
+	if (posix_spawnp(&pid, program, NULL, NULL, argv, environ))
 		return errno;
-	if (waitpid(pid, &status, 0) != pid || status)
-		return ECHILD;
-	return system("true") ? ECHILD : 0;
+	if (waitpid(pid, &status, 0) != pid)
+		return errno;
+	return status ?: system(program);
 }
 
 TEST_F(owner, spawn_and_system_mean_nothing)
@@ -139,9 +139,9 @@ static int do_unshare(struct vt_page *p)
 {
 	pthread_t t;
 
-	if (pthread_create(&t, NULL, close_in_own_table, p) || pthread_join(t, NULL))
-		return EAGAIN;
-	return p->ret;
+	int err = pthread_create(&t, NULL, close_in_own_table, p) ?: pthread_join(t, NULL);
+
+	return err ?: p->ret;
 }
 
 TEST_F(owner, close_in_an_unshared_table_means_nothing)

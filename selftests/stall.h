@@ -109,8 +109,9 @@ static inline int vt_stall_map(struct vt_stall *s, enum vt_stall_mode mode)
 	memcpy(s->mem, s->image, VT_STALL_PAGE);
 	/* answered by the test, which waits for this; the size is known when it was asked for */
 	fd = open(s->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) || mmap(s->mem + VT_STALL_PAGE, VT_STALL_PAGE, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+	if (fd < 0 || fstat(fd, &st) ||
+	    mmap(s->mem + VT_STALL_PAGE, VT_STALL_PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
 		return errno;
 	return 0;
 }

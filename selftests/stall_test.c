@@ -455,7 +455,7 @@ static void run_row(struct __test_metadata *_metadata, struct scene *s, const st
 	vt_baseline(_metadata);
 }
 
-TEST_F(stall, every_pointer)
+TEST_F_TIMEOUT(stall, every_pointer, 1200)
 {
 	const char *why = vt_stall_begin(&stall);
 	unsigned int i, n = 0, asked = 0;

@@ -11,7 +11,7 @@
 
 #define WATCHDOG_NS	(5 * VT_SEC * vt_scale())
 #define ASKED		100000U		/* round trips; VDI_WAKE_ROUNDS says otherwise */
-#define LIMIT_S		10		/* without it this is the end */
+#define LIMIT_S		10U		/* or as many as fit; VDI_WAKE_SECONDS */
 #define EACH_WAY	2000U		/* one way to wait, then the next */
 
 static unsigned int number(const char *variable, unsigned int otherwise)
@@ -68,7 +68,7 @@ static long switches(void)
 }
 
 /* Hands over @in if there is one, and gets the next record; 0 or the errno. */
-static int next(struct side *s, enum way way, void *in, void *out)
+static int next(struct side *s, enum way how, void *in, void *out)
 {
 	struct pollfd p = { .fd = s->fd, .events = POLLIN };
 	uint64_t deadline = vt_now() + WATCHDOG_NS;
@@ -77,20 +77,22 @@ static int next(struct side *s, enum way way, void *in, void *out)
 					.deadline_ns = deadline);
 	int err;
 
-	if (way == POLL) {
-		x.nr_out = x.min = 0;
+	if (how == POLL) {
+		x.nr_out = 0;
+		x.min = 0;
 		err = in ? vt_call(s->fd, VDI_IOC_EXCHANGE, &x) : 0;
 		if (err || x.out_refused)
 			return err ?: (int)x.out_refused;
-		if (poll(&p, 1, WATCHDOG_NS / 1000000) != 1)
-			return ETIMEDOUT;
+		err = poll(&p, 1, WATCHDOG_NS / 1000000) == 1 ? 0 : ETIMEDOUT;
+		if (err)
+			return err;
 		x.nr_in = 0;
 		x.nr_out = 1;
 		x.deadline_ns = 0;
 	}
-	if (way == SPIN)
+	if (how == SPIN)
 		x.spin_us = 20;
-	err = vt_call(way == WHOLE_SET ? s->set_fd : s->fd, VDI_IOC_EXCHANGE, &x);
+	err = vt_call(how == WHOLE_SET ? s->set_fd : s->fd, VDI_IOC_EXCHANGE, &x);
 	return err ?: x.out_refused ? (int)x.out_refused : x.out_delivered == 1 ? 0 : ETIMEDOUT;
 }
 
@@ -175,9 +177,12 @@ FIXTURE_TEARDOWN(wake)
 static void go_round(struct __test_metadata *_metadata, struct side *c, struct side *s,
 		     unsigned int rounds, bool pauses)
 {
-	c->rounds = s->rounds = rounds;
-	c->pauses = s->pauses = pauses;
-	c->err = s->err = 0;
+	c->rounds = rounds;
+	c->pauses = pauses;
+	c->err = 0;
+	s->rounds = rounds;
+	s->pauses = pauses;
+	s->err = 0;
 	ASSERT_EQ(0, pthread_create(&c->thread, NULL, client, c));
 	ASSERT_EQ(0, pthread_create(&s->thread, NULL, server, s));
 	ASSERT_EQ(0, pthread_join(s->thread, NULL));
@@ -190,12 +195,11 @@ static void go_round(struct __test_metadata *_metadata, struct side *c, struct s
 	}
 }
 
-TEST_F(wake, none_is_lost)
+TEST_F_TIMEOUT(wake, none_is_lost, 7200)
 {
-	unsigned int asked = number("VDI_WAKE_ROUNDS", 0), n = 0, some;
-	uint64_t end = asked ? ~0ULL : vt_now() + LIMIT_S * VT_SEC;
+	uint64_t end = vt_now() + number("VDI_WAKE_SECONDS", LIMIT_S) * VT_SEC;
+	unsigned int asked = number("VDI_WAKE_ROUNDS", ASKED), n = 0, some;
 
-	asked = asked ?: ASKED;
 	while (n < asked && vt_now() < end) {
 		/* a lap has all the ways; the first also if time is short */
 		some = asked - n < EACH_WAY * WAYS ? asked - n : EACH_WAY * WAYS;
@@ -351,8 +355,8 @@ TEST(one_for_a_waiter_at_abort)
 	}
 	EXPECT_GE(n + 2, sum);
 	EXPECT_EQ(0, late);
-	TH_LOG("F10: reached %u of %u asked waiters at abort, %ld sleeps, the last back after %llu us",
-	       n, 64 * 32, sum, (unsigned long long)(last - aborted) / 1000);
+	TH_LOG("F10: reached %u of %u asked waiters at abort, %ld sleeps, back after %llu us", n,
+	       64 * 32, sum, (unsigned long long)(last - aborted) / 1000);
 	free(w);
 	vt_baseline(_metadata);
 }
