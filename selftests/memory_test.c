@@ -164,7 +164,8 @@ TEST_F(memory, charge_is_the_callers)
 	connect_them(_metadata, &self->client, &self->server);
 	client = group_bytes(0);
 	bytes = need(_metadata, &self->server, do_end);
-	EXPECT_LE((long long)AREA, bytes);
+	/* some of what it had before may be given back meanwhile */
+	EXPECT_LE((long long)AREA - SLACK, bytes);
 	EXPECT_GE((long long)AREA + SLACK, bytes);
 	self->client.page->offset = self->server.page->offset;
 	self->client.page->size = AREA;
@@ -173,7 +174,7 @@ TEST_F(memory, charge_is_the_callers)
 	/* and goes with the set, not with its server */
 	ASSERT_EQ(0, vt_peer(&self->client, do_unmap));
 	vt_peer_stop(&self->server);
-	EXPECT_LE((long long)AREA, group_bytes(1));
+	EXPECT_LE((long long)AREA - SLACK, group_bytes(1));
 	vt_peer_stop(&self->client);
 	EXPECT_TRUE(VT_UNTIL(group_bytes(1) < SLACK)) {
 		TH_LOG("%lld bytes are left in the server's group", group_bytes(1));
@@ -220,7 +221,7 @@ TEST_F(memory, end_config_at_90_percent_ENOMEM)
 TEST_F(memory, grow_area_at_110_percent)
 {
 	connect_them(_metadata, &self->client, &self->server);
-	ASSERT_EQ((long long)AREA, need(_metadata, &self->server, do_end) / AREA * AREA);
+	ASSERT_LE((long long)AREA - SLACK, need(_metadata, &self->server, do_end));
 	at_110(_metadata, &self->server, do_grow);
 	EXPECT_EQ(self->kills[1], group_kills(1));
 }
@@ -228,7 +229,7 @@ TEST_F(memory, grow_area_at_110_percent)
 TEST_F(memory, grow_area_at_90_percent_ENOMEM)
 {
 	connect_them(_metadata, &self->client, &self->server);
-	ASSERT_EQ((long long)AREA, need(_metadata, &self->server, do_end) / AREA * AREA);
+	ASSERT_LE((long long)AREA - SLACK, need(_metadata, &self->server, do_end));
 	at_90(_metadata, &self->server, do_grow);
 	EXPECT_EQ(self->kills[1], group_kills(1));
 }
@@ -277,6 +278,8 @@ TEST_F_TIMEOUT(memory, any_limit, 3600)
 		refused += err == ENOMEM;
 		if (err == ENOMEM)
 			continue;
+		/* to map it takes page tables, which are the process's own */
+		ASSERT_TRUE(group_limit(1, base + more + (1LL << 20)));
 		if (!err)
 			EXPECT_EQ(0, vt_peer(&self->server, do_touch));
 		start_again(_metadata, &self->client, &self->server);
