@@ -49,8 +49,10 @@ void vdi_device_init(struct vdi_set *set, unsigned int index)
  */
 struct vdi_slot *vdi_device_rings_create(struct vdi_set *set)
 {
+	/* As for the area: no memory is an answer, and kills nobody in its cgroup */
 	return kvcalloc(set->config.device_count * set->ring_depth,
-			sizeof(struct vdi_slot), GFP_KERNEL_ACCOUNT);
+			sizeof(struct vdi_slot), GFP_KERNEL_ACCOUNT |
+			__GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
 /**
