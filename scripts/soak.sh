@@ -44,6 +44,8 @@ pressure|3600|F11|memory cgroups at all limits, 1000 rounds, debug kernel
 freezes|3600|F12|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
 unload|7200|F14|1000 times unloaded among others, debug kernel
 stalls|3600|F15|each pointer of each call by userfaultfd, debug kernel
+commit|14400|-|each system call of the end of a backup is killed or fails, 6.1
+integrity|7200|F7|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
 disks|1800|-|nine virtio disks
 kernel-6.12|7200|F20|all C tests on 6.12
 kernel-7|7200|F20|all C tests on the newest 7.x
@@ -86,6 +88,9 @@ run_stage() {
 			VDI_FREEZE_ROUNDS=100 VDI_FREEZE_SUSPENDS=100 guest 6.1 -- "$run" signal freeze ;;
 	unload)		VDI_UNLOAD_ROUNDS=1000 guest debug -- "$run" module ;;
 	stalls)		guest debug -- "$run" stall poison ;;
+	commit)		VDI_COMMIT=all VDI_TEST_SCALE=16 guest 6.1 -- "$run" commit ;;
+	integrity)	VDI_INTEGRITY_MIB=102400 VDI_INTEGRITY_SET=64 VDI_INTEGRITY_SECONDS=6600 \
+				VDI_TEST_SCALE=8 guest 6.1 --memory 4096 -- "$run" integrity ;;
 	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;
 	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
 	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;

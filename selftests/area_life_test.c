@@ -6,6 +6,7 @@
  */
 #include <sys/uio.h>
 
+#include "direct.h"
 #include "link.h"
 #include "peer.h"
 
@@ -163,27 +164,9 @@ TEST_F(life, process_vm_readv_pins_it)
 	EXPECT_TRUE(filled(buf, sizeof(buf), 0x79));
 }
 
-/* A file or scratch disk that takes O_DIRECT: the RAM disk, or a file here. */
-static int open_direct(void)
-{
-	static const char * const places[] = { "/var/tmp", "/tmp", "." };
-	char path[64];
-	unsigned int i;
-	int fd;
-
-	for (i = 0; i < ARRAY_SIZE(places); i++) {
-		snprintf(path, sizeof(path), "%s/vdi-direct-%d", places[i], getpid());
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
-		unlink(path);
-		if (fd >= 0)
-			return fd;
-	}
-	return open("/dev/ram15", O_RDWR | O_DIRECT | O_CLOEXEC);
-}
-
 TEST_F(life, o_direct)
 {
-	int fd = open_direct();
+	int fd = vt_open_direct();
 
 	if (fd < 0)
 		SKIP(return, "no file system or RAM disk here takes O_DIRECT");
