@@ -8,7 +8,7 @@
 # is complete_test.sh's, how a call is met syscall_fault.c's.
 #
 #	VDI_COMMIT=all		every system call of each kind of target, instead of
-#				a file and the first ones and one of 11
+#				a file and those about the answer
 set -u
 
 # shellcheck source=selftests/media.sh
@@ -146,12 +146,13 @@ judge() {
 		fail "the client says nothing of it"
 }
 
-# sweep DENSE SIDE WHAT...: each of them at each call; with a stride one of them in
-# turn, at the first DENSE calls and then at one of $stride
+# sweep FIRST LAST SIDE WHAT...: each of them at each call; with a stride one of
+# them in turn, at the first call, from FIRST to LAST, and then at one of $stride
 sweep() {
-	local dense=$1 side=$2 n rc what met turn i=0
-	shift 2
-	for ((n = 1; ; n += n < dense ? 1 : stride)); do
+	local first=$1 last=$2 side=$3 n rc what met turn i=0
+	shift 3
+	[ "$stride" != 1 ] || first=2
+	for ((n = 1; ; n = n < first ? first : n < last ? n + 1 : n + stride)); do
 		turn=("$@")
 		[ "$stride" = 1 ] || turn=("${@:$((i++ % $# + 1)):1}")
 		met=
@@ -202,34 +203,35 @@ reached() {
 
 test_client_killed() {
 	from=(--from fsync)
-	variants sweep 12 client enter leave
+	variants sweep 6 10 client enter leave
 }
 
 test_engine_killed() {
 	from=(--from flush)
-	variants sweep 6 server enter leave
+	variants sweep 2 6 server enter leave
 }
 
 test_output_fails() {
 	from=(--files "$PWD/w/d")
-	[ "$stride" = 1 ] || stride=3
-	variants sweep 1 client EIO ENOSPC EDQUOT
+	[ "$stride" = 1 ] || stride=4
+	variants sweep 2 2 client EIO ENOSPC EDQUOT
 }
 
 test_target_vanishes() {
 	from=(--files "$PWD/w/d")
-	[ "$stride" = 1 ] || stride=5
-	variants sweep 1 client remove
+	[ "$stride" = 1 ] || stride=7
+	variants sweep 2 2 client remove
 }
 
 # Both sides of one command: the engine reads a database
 test_backup_command() {
-	local n what child where
+	local n what child where whats="enter leave"
+	[ "$stride" = 1 ] || stride=20 whats=leave
 	old=no count=1 from=()
 	sqlite3 db 'CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(100000))' || return 1
 	for child in 1 2; do
 		for ((n = 1; ; n += stride)); do
-			for what in enter leave; do
+			for what in $whats; do
 				rm -rf d log
 				mkdir d
 				timeout 120 syscall_fault --log log --child "$child" \

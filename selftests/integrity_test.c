@@ -443,7 +443,7 @@ TEST_F_TIMEOUT(integrity, soak, 86400)
 		ASSERT_EQ(0, memcmp(shared->client.sha, shared->server.sha,
 				    sizeof(shared->client.sha)));
 	}
-	TH_LOG("F7: reached %llu MiB of %llu asked, in %u sets with %u deaths, %llu blocks, %llu by O_DIRECT",
+	TH_LOG("F7: reached %llu MiB of %llu asked, %u sets, %u deaths, %llu blocks, %llu O_DIRECT",
 	       (unsigned long long)(self->moved >> 20), (unsigned long long)asked,
 	       self->sets, self->deaths, (unsigned long long)self->blocks,
 	       (unsigned long long)self->direct);
