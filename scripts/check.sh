@@ -13,7 +13,7 @@ build=$top/.build
 cd "$top"
 
 checks='module sparse analyzer checkpatch coccicheck kernel-doc header holes user clang tests'
-checks="$checks shellcheck codespell spdx words version man help model"
+checks="$checks shellcheck codespell spdx words version man help model syzlang"
 
 usage() {
 	cat <<END
@@ -345,6 +345,12 @@ check_help() {		# make help names every verb
 check_model() {		# the protocol in all its states, and the module's tables
 	have spin || return 0
 	"$here/model.sh"
+}
+
+check_syzlang() {	# the description of the ABI for syzkaller is that of the header
+	have python3 || return 0
+	"$here/check-syzlang.py" uapi/linux/vdi.h selftests/fuzz/vdi.txt "$tmp/sizes.c" || return 1
+	gcc -Iuapi -fsyntax-only "$tmp/sizes.c"
 }
 
 main() {
