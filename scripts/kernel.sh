@@ -30,8 +30,8 @@ NAME is
                  injection
   kcsan          built from 6.1's source: KCSAN, lockdep
   source         6.1's source
-Of the MAKE-ARGUMENTs, VDI_KCOV=y (debug) instruments the module for a fuzzer and
-VDI_GCOV=y (debug, uml) counts which of its lines run.
+Of the MAKE-ARGUMENTs, VDI_KCOV=y (debug, uml) instruments the module for the fuzzer,
+and VDI_GCOV=y (debug, uml) counts which of its lines run.
 END
 }
 

@@ -35,6 +35,8 @@ kill-large|7200|F1|SIGKILL with 512 MiB resident, 6.1
 orders|3600|F3|all orders of close in all states
 faults|3600|F5|each allocation and user copy of each call fails once
 upsets|1800|-|an error, a signal, an abort, a death at each command of a node
+fuzz|21600|F4|200000 random programs of calls that follow KCOV, User Mode Linux
+fuzz-debug|7200|F4|the same for an hour with two processors, kernel debug
 death|1800|F1|early notice of death with 1 GiB resident, 6.1
 race|7200|F6|close, abort and death against calls, 2000 rounds each, 6.1
 hammer|3600|F6|any call by anybody, half an hour, debug kernel
@@ -65,6 +67,13 @@ guest() {
 		"${more[@]}" "$@"
 }
 
+# What ran when the guest died, and what came to new places, is beside the log.
+fuzz_in() {
+	rm -f "$dir/$1.found.txt"
+	guest "$1" --kcov --share "$dir" --env "VDI_FUZZ_LAST=$dir/$1.last.txt" \
+		--env "VDI_FUZZ_GROW=$dir/$1.found.txt" -- "$top/selftests/fuzz_test.sh"
+}
+
 # In a process of its own, which becomes what it runs and may take $limit seconds
 run_stage() {
 	local run=$top/selftests/run.sh
@@ -77,6 +86,10 @@ run_stage() {
 	orders)		VDI_CLOSE_STATES=all guest uml -- "$run" close_order ;;
 	faults)		guest uml -- "$run" 'fail_nth*' ;;
 	upsets)		VDI_NODE_UPSETS=all guest uml -- "$run" node_upset ;;
+	fuzz)		VDI_FUZZ_PROGRAMS=${VDI_FUZZ_PROGRAMS:-200000} \
+			VDI_FUZZ_SECONDS=${VDI_FUZZ_SECONDS:-20000} fuzz_in uml ;;
+	fuzz-debug)	VDI_FUZZ_PROGRAMS=${VDI_FUZZ_PROGRAMS:-200000} \
+			VDI_FUZZ_SECONDS=${VDI_FUZZ_SECONDS:-3600} fuzz_in debug ;;
 	death)		VDI_DEATH_MIB=1024 guest 6.1 --memory 4096 -- "$run" early_death ;;
 	race)		VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
 	hammer)		VDI_HAMMER_SECONDS=1800 guest debug -- "$run" hammer ;;

@@ -136,13 +136,15 @@ plan() {
 	for k in $smoke; do
 		echo "$k 900 $k 2 --smoke"
 	done
+	# random programs, with a module that tells which of its code they come to
+	[ -z "$full" ] || [ "${kernels#*uml}" = "$kernels" ] || echo "fuzz 600 uml 1 fuzz_test.sh"
 	[ -z "$full" ] || echo "checks 1200 check"
 }
 
 # Each stage in a process of its own; what it leaves in its directory is counted
 # by stage_end.  Told to stop, it stops what it runs.
 run_stage() {
-	local name=$1 limit=$2 kernel=$3 rc=0
+	local name=$1 limit=$2 kernel=$3 rc=0 more=()
 	local dir=$results/$name begin=$SECONDS
 	shift 3
 	if [ "$kernel" = check ]; then
@@ -150,8 +152,10 @@ run_stage() {
 	else
 		local cpus=$1
 		shift
+		# what ran when the guest died is in the shared directory
+		[ "$name" != fuzz ] || more=(--kcov --share "$dir" --env "VDI_FUZZ_LAST=$dir/last.txt")
 		VDI_TEST_SCALE=${VDI_TEST_SCALE:-4} VDI_ERRNO_LOG=/run/out/errno.log \
-			"$here/vm.sh" --kernel "$kernel" --cpus "$cpus" --timeout "$limit" \
+			"$here/vm.sh" --kernel "$kernel" --cpus "$cpus" --timeout "$limit" "${more[@]}" \
 			--out "$dir" --console "$dir/console" -- \
 			"$top/selftests/run.sh" "$@" > >(tee "$dir/log") \
 			2> >(tee "$dir/stderr" >&2) &

@@ -31,7 +31,7 @@ memory and is lost at the end, but for files put into the directory $VDI_OUT (se
   --share DIR        let the guest write to this directory of the host
   --module PARAMS    module parameters, as one word: 'a=1 b=2'
   --no-module        do not load the module
-  --kcov             load a module that is built for KCOV (kernel debug)
+  --kcov             load a module that is built for KCOV (kernels debug and uml)
   --gcov             load a module that counts its lines (kernels debug and uml)
   --windows          load a module that sleeps where a lock is released
   --user NAME        run COMMAND as this user (vdi1 and vdi2 exist in the guest)

@@ -249,7 +249,11 @@ static int print_only(void)
 	struct fz_program p;
 	unsigned long i;
 
-	for (i = 0; i < opt.programs; i++) {
+	if (opt.replay && fz_corpus_load(opt.replay))
+		return 2;
+	for (i = 0; opt.replay && i < fz_corpus_size(); i++)
+		fz_print(stdout, fz_corpus_at(i));
+	for (i = 0; !opt.replay && i < opt.programs; i++) {
 		fz_seed(opt.seed + i);
 		next_program(&p);
 		fz_print(stdout, &p);
