@@ -8,6 +8,7 @@
 #   VDI_FUZZ_PROGRAMS=N  how many      VDI_FUZZ_SECONDS=N  and no longer
 #   VDI_SEED=N           where chance begins
 #   VDI_FUZZ_LAST=FILE   the program that runs is there, on a disk that stays
+#   VDI_FUZZ_SLOW=FILE   those are added there whose processes had to be killed
 #   VDI_FUZZ_GROW=FILE   what comes to new places is added there
 set -u
 
@@ -44,12 +45,11 @@ programs() {
 	local asked=400 seconds=120
 	if [ -e /sys/kernel/debug/kcov ] && grep -q __sanitizer_cov_trace_pc "${VDI_MODULE:-}"; then
 		asked=10000 seconds=240
-		echo "# places in the module: $(readelf -rW "$VDI_MODULE" |
-			grep -c __sanitizer_cov_trace_pc)"
 	fi
 	"$fuzz" --corpus "$corpus" --seed "$seed" --programs "${VDI_FUZZ_PROGRAMS:-$asked}" \
 		--seconds "${VDI_FUZZ_SECONDS:-$seconds}" \
-		${VDI_FUZZ_LAST:+--last "$VDI_FUZZ_LAST"} ${VDI_FUZZ_GROW:+--grow "$VDI_FUZZ_GROW"}
+		${VDI_FUZZ_LAST:+--last "$VDI_FUZZ_LAST"} ${VDI_FUZZ_GROW:+--grow "$VDI_FUZZ_GROW"} \
+		${VDI_FUZZ_SLOW:+--slow "$VDI_FUZZ_SLOW"}
 }
 
 echo "TAP version 13"

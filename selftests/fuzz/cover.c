@@ -72,6 +72,8 @@ int fz_cover_begin(void)
 				  FZ_FD_COVER + i, 0);
 		if (buffers[i] == MAP_FAILED)
 			return -1;
+		/* only the supervisor reads it, and a fork copies each page of it */
+		madvise(buffers[i], ENTRIES * sizeof(long), MADV_DONTFORK);
 	}
 	return 0;
 }

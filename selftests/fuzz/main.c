@@ -24,8 +24,10 @@ static struct {
 	unsigned long seconds;
 	const char *corpus;
 	const char *grow;
+	const char *distill;
 	const char *replay;
 	const char *last;
+	const char *slow;
 	bool fixed;
 	bool print;
 } opt;
@@ -45,7 +47,9 @@ static void usage(void)
 	     "  --corpus PATH     begin with these programs: a file, or NAME.txt in a directory\n"
 	     "  --fixed           learn nothing: a seed gives the same programs each time\n"
 	     "  --grow FILE       write those that come to new places there\n"
+	     "  --distill FILE    write those of the corpus there that come to new places\n"
 	     "  --last FILE       write each program there before it runs, for a panic\n"
+	     "  --slow FILE       write those there whose processes had to be killed\n"
 	     "  --replay FILE     run these, and print what each call gives\n"
 	     "  --print           only print the programs\n"
 	     "Status: 0, 1 something was found, 2 it could not be run.");
@@ -57,6 +61,7 @@ static int parse(int argc, char **argv)
 		{ "programs", 1, NULL, 'p' }, { "seconds", 1, NULL, 't' },
 		{ "seed", 1, NULL, 's' }, { "corpus", 1, NULL, 'c' },
 		{ "fixed", 0, NULL, 'f' }, { "grow", 1, NULL, 'g' }, { "last", 1, NULL, 'l' },
+		{ "slow", 1, NULL, 'w' }, { "distill", 1, NULL, 'd' },
 		{ "replay", 1, NULL, 'r' }, { "print", 0, NULL, 'n' }, { "help", 0, NULL, 'h' },
 		{ }
 	};
@@ -72,7 +77,9 @@ static int parse(int argc, char **argv)
 		case 'c':	opt.corpus = optarg; break;
 		case 'f':	opt.fixed = true; break;
 		case 'g':	opt.grow = optarg; break;
+		case 'd':	opt.distill = optarg; break;
 		case 'l':	opt.last = optarg; break;
+		case 'w':	opt.slow = optarg; break;
 		case 'r':	opt.replay = optarg; break;
 		case 'n':	opt.print = true; break;
 		case 'h':	usage(); exit(0);
@@ -115,12 +122,15 @@ static void print_results(const struct fz_program *p)
 /* Runs one and reports what it does wrong. */
 static bool run(const struct fz_program *p, uint64_t seed)
 {
+	unsigned int slow = fz_run_slow;
 	enum fz_verdict v;
 
 	if (opt.last)
 		write_program(opt.last, "we", p);
 	v = fz_run(p);
 	nr_calls += p->n;
+	if (opt.slow && slow != fz_run_slow)
+		write_program(opt.slow, "ae", p);
 	if (v == FZ_PASSED)
 		return true;
 	printf("# found, seed %llu: %s\n", (unsigned long long)seed, fz_run_why());
@@ -170,13 +180,15 @@ static bool learn(const struct fz_program *p, uint64_t seed)
 
 static void next_program(struct fz_program *p)
 {
-	unsigned int n = fz_corpus_size();
+	unsigned int n = fz_corpus_size(), tries = 3;
 
 	if (!n || !fz_chance(8)) {
 		fz_generate(p);
 		return;
 	}
-	*p = *fz_corpus_at(fz_chance(n));
+	do
+		*p = *fz_corpus_at(fz_chance(n));
+	while (fz_heavy(p) && tries--);
 	fz_mutate(p, fz_corpus_at(fz_chance(n)));
 }
 
@@ -188,7 +200,8 @@ static bool run_corpus(void)
 		if (!run(fz_corpus_at(i), 0))
 			return false;
 		fz_cover_collect();
-		fz_cover_merge();
+		if (fz_cover_merge() && opt.distill)
+			write_program(opt.distill, "ae", fz_corpus_at(i));
 	}
 	printf("# %u programs of the corpus come to %u places\n", n, fz_cover_total());
 	fflush(stdout);
@@ -210,28 +223,33 @@ static int replay(void)
 	return !ok;
 }
 
+/* What was known after each program: how many there will be, time may decide. */
+static unsigned int *history;
+
 static int fuzz(void)
 {
-	unsigned long i, at_three_quarters = 0;
+	unsigned long i;
 	struct timespec begin, now;
 	struct fz_program p;
 	bool ok = run_corpus();
 
+	history = calloc(opt.programs + 1, sizeof(*history));
+	if (!history)
+		return 2;
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (i = 0; ok && i < opt.programs && !stopped; i++) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (opt.seconds && now.tv_sec - begin.tv_sec >= (time_t)opt.seconds)
 			break;
-		if (i <= opt.programs / 4 * 3)
-			at_three_quarters = fz_cover_total();
+		history[i] = fz_cover_total();
 		fz_seed(opt.seed + i);
 		next_program(&p);
 		ok = run(&p, opt.seed + i) && (opt.fixed || learn(&p, opt.seed + i));
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	printf("# F4: reached %lu of %lu programs asked, %llu calls, %s %u, %lu of them new in the last quarter, corpus %u\n",
+	printf("# F4: reached %lu of %lu programs asked, %llu calls, %s %u, %u of them new in the last quarter, corpus %u\n",
 	       i, opt.programs, nr_calls, fz_cover_has() ? "KCOV: places in the module" :
-	       "no KCOV: places", fz_cover_total(), fz_cover_total() - at_three_quarters,
+	       "no KCOV: places", fz_cover_total(), fz_cover_total() - history[i / 4 * 3],
 	       fz_corpus_size());
 	printf("# seed %llu, %ld s, %u programs had processes that had to be killed\n",
 	       (unsigned long long)opt.seed, (long)(now.tv_sec - begin.tv_sec), fz_run_slow);

@@ -30,15 +30,32 @@ uint32_t fz_chance(uint32_t below)
 	return (uint32_t)((state * 0x2545f4914f6cdd1dULL) >> 33) % below;
 }
 
+/* Calls after which there is another process: each costs as much as ten programs. */
+static bool heavy(unsigned int op)
+{
+	switch (fz_ops[op].action) {
+	case FZ_FORK:
+	case FZ_EXEC:
+	case FZ_EXIT:
+	case FZ_EXIT_THREAD:
+	case FZ_UNSHARE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static unsigned int random_op(void)
 {
 	unsigned int i, at, sum = 0;
 
 	for (i = 0; i < fz_nr_ops; i++)
 		sum += fz_ops[i].weight;
-	at = fz_chance(sum);
-	for (i = 0; at >= fz_ops[i].weight; i++)
-		at -= fz_ops[i].weight;
+	do {
+		at = fz_chance(sum);
+		for (i = 0; at >= fz_ops[i].weight; i++)
+			at -= fz_ops[i].weight;
+	} while (heavy(i) && fz_chance(8));
 	return i;
 }
 
@@ -88,6 +105,17 @@ static void insert(struct fz_program *p, unsigned int at, const struct fz_call *
 	memmove(&p->call[at + 1], &p->call[at], (p->n - at) * sizeof(*c));
 	p->call[at] = *c;
 	p->n++;
+}
+
+/* fz_heavy() - Does it cost much? */
+bool fz_heavy(const struct fz_program *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->n; i++)
+		if (heavy(p->call[i].op))
+			return true;
+	return false;
 }
 
 /* fz_drop() - Take one call out */

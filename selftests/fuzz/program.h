@@ -167,6 +167,7 @@ void fz_seed(uint64_t seed);
 uint32_t fz_chance(uint32_t below);
 void fz_generate(struct fz_program *p);
 void fz_mutate(struct fz_program *p, const struct fz_program *other);
+bool fz_heavy(const struct fz_program *p);
 void fz_drop(struct fz_program *p, unsigned int i);
 void fz_print_calls(FILE *f, const struct fz_program *p);
 void fz_print(FILE *f, const struct fz_program *p);

@@ -17,6 +17,7 @@
 #define FZ_FD_SHARED	3
 #define FZ_FD_SOCKET	4		/* of process p: +2p to send to it, +2p+1 to receive */
 #define FZ_FD_COVER	12		/* see fz_cover_index() */
+#define FZ_FD_EXE	28
 #define FZ_FD_FIRST	32
 
 #define FZ_COVERS	(FZ_PROCS * FZ_THREADS * 2)

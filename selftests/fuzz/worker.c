@@ -94,7 +94,9 @@ static void run_calls(struct fz_self *self, unsigned int from)
 			continue;
 		wait_turn(s, i);
 		atomic_store(&self->proc->busy[self->t], true);
-		if (s->program.call[i].async)
+		/* from an exec nobody comes back */
+		if (s->program.call[i].async ||
+		    fz_ops[s->program.call[i].op].action == FZ_EXEC)
 			pass_on(s, i);
 		atomic_store(&s->result[i], fz_call(self, i));
 		atomic_store(&self->proc->busy[self->t], false);
@@ -323,7 +325,7 @@ void fz_worker_exec(struct fz_self *self, unsigned int from)
 	snprintf(who[1], sizeof(who[1]), "%u", self->t);
 	snprintf(who[2], sizeof(who[2]), "%u", from);
 	atomic_store(&self->proc->transient, true);
-	execve("/proc/self/exe", argv, envp);
+	fexecve(FZ_FD_EXE, argv, envp);
 }
 
 void fz_worker_after_exec(struct fz_shared *shared, unsigned int p, unsigned int t,
