@@ -243,8 +243,8 @@ check_shellcheck() {
 
 check_codespell() {
 	have codespell || return 0
-	# .TE ends a table in a manual page
-	files | grep -vE '^LICENSES/|^\.clang-format$' | xargs codespell -L te
+	# .TE ends a table in a manual page, inout is a direction in vdi.txt
+	files | grep -vE '^LICENSES/|^\.clang-format$' | xargs codespell -L te,inout
 }
 
 # licence FILE: the one that its place asks for

@@ -39,11 +39,9 @@ static void find_text(void)
 	char line[512], name[64];
 	FILE *f = fopen("/proc/modules", "re");
 
-	while (f && fgets(line, sizeof(line), f))
+	while (f && !text && fgets(line, sizeof(line), f))
 		if (sscanf(line, "%63s %lu %*s %*s %*s %lx", name, &text_size, &text) == 3 &&
-		    !strcmp(name, "vdi"))
-			break;
-		else
+		    strcmp(name, "vdi"))
 			text = 0;
 	if (f)
 		fclose(f);

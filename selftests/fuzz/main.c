@@ -55,6 +55,48 @@ static void usage(void)
 	     "Status: 0, 1 something was found, 2 it could not be run.");
 }
 
+static void set_option(int c)
+{
+	switch (c) {
+	case 'p':
+		opt.programs = strtoul(optarg, NULL, 0);
+		break;
+	case 't':
+		opt.seconds = strtoul(optarg, NULL, 0);
+		break;
+	case 's':
+		opt.seed = strtoull(optarg, NULL, 0);
+		break;
+	case 'c':
+		opt.corpus = optarg;
+		break;
+	case 'f':
+		opt.fixed = true;
+		break;
+	case 'g':
+		opt.grow = optarg;
+		break;
+	case 'd':
+		opt.distill = optarg;
+		break;
+	case 'l':
+		opt.last = optarg;
+		break;
+	case 'w':
+		opt.slow = optarg;
+		break;
+	case 'r':
+		opt.replay = optarg;
+		break;
+	case 'n':
+		opt.print = true;
+		break;
+	case 'h':
+		usage();
+		exit(0);
+	}
+}
+
 static int parse(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -69,22 +111,11 @@ static int parse(int argc, char **argv)
 
 	opt.programs = 1000;
 	opt.seed = time(NULL);
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-		switch (c) {
-		case 'p':	opt.programs = strtoul(optarg, NULL, 0); break;
-		case 't':	opt.seconds = strtoul(optarg, NULL, 0); break;
-		case 's':	opt.seed = strtoull(optarg, NULL, 0); break;
-		case 'c':	opt.corpus = optarg; break;
-		case 'f':	opt.fixed = true; break;
-		case 'g':	opt.grow = optarg; break;
-		case 'd':	opt.distill = optarg; break;
-		case 'l':	opt.last = optarg; break;
-		case 'w':	opt.slow = optarg; break;
-		case 'r':	opt.replay = optarg; break;
-		case 'n':	opt.print = true; break;
-		case 'h':	usage(); exit(0);
-		default:	return -1;
-		}
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (c == '?')
+			return -1;
+		set_option(c);
+	}
 	if (optind != argc) {
 		fprintf(stderr, "fuzz: what is %s? (see --help)\n", argv[optind]);
 		return -1;
@@ -187,7 +218,7 @@ static void next_program(struct fz_program *p)
 		return;
 	}
 	do
-		*p = *fz_corpus_at(fz_chance(n));
+		memcpy(p, fz_corpus_at(fz_chance(n)), sizeof(*p));
 	while (fz_heavy(p) && tries--);
 	fz_mutate(p, fz_corpus_at(fz_chance(n)));
 }
@@ -236,6 +267,7 @@ static int fuzz(void)
 	history = calloc(opt.programs + 1, sizeof(*history));
 	if (!history)
 		return 2;
+	history[0] = fz_cover_total();
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (i = 0; ok && i < opt.programs && !stopped; i++) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
@@ -247,10 +279,12 @@ static int fuzz(void)
 		ok = run(&p, opt.seed + i) && (opt.fixed || learn(&p, opt.seed + i));
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	printf("# F4: reached %lu of %lu programs asked, %llu calls, %s %u, %u of them new in the last quarter, corpus %u\n",
-	       i, opt.programs, nr_calls, fz_cover_has() ? "KCOV: places in the module" :
-	       "no KCOV: places", fz_cover_total(), fz_cover_total() - history[i / 4 * 3],
-	       fz_corpus_size());
+	printf("# F4: reached %lu of %lu programs asked, %llu calls, ", i, opt.programs, nr_calls);
+	if (fz_cover_has())
+		printf("%u places in the module, %u of them new in the last quarter, corpus %u\n",
+		       fz_cover_total(), fz_cover_total() - history[i / 4 * 3], fz_corpus_size());
+	else
+		printf("blind: the kernel has no KCOV, or the module is not built for it\n");
 	printf("# seed %llu, %ld s, %u programs had processes that had to be killed\n",
 	       (unsigned long long)opt.seed, (long)(now.tv_sec - begin.tv_sec), fz_run_slow);
 	return !ok;
@@ -306,7 +340,8 @@ int main(int argc, char **argv)
 	signal(SIGTERM, stop);
 	bad = fz_limits_set();
 	if (bad) {
-		fprintf(stderr, "fuzz: cannot set %s: is this root, with the module loaded?\n", bad);
+		fprintf(stderr, "fuzz: cannot set %s: is this root, with the module loaded?\n",
+			bad);
 		return 2;
 	}
 	if (fz_run_begin()) {

@@ -266,9 +266,11 @@ static bool parse_argument(struct fz_call *c, const char *word)
 	return false;
 }
 
+static const char blanks[] = { ' ', '\n', 0 };
+
 static bool parse_call(struct fz_call *c, char *line)
 {
-	char *save, *word = strtok_r(line, " \n", &save);
+	char *save, *word = strtok_r(line, blanks, &save);
 	unsigned int proc, thread;
 	int n = 0;
 
@@ -284,12 +286,12 @@ static bool parse_call(struct fz_call *c, char *line)
 	}
 	if (word[n] == '!' && sscanf(word + n + 1, "%u", &c->fail) != 1)
 		return false;
-	word = strtok_r(NULL, " \n", &save);
+	word = strtok_r(NULL, blanks, &save);
 	while (word && c->op < fz_nr_ops && strcmp(fz_ops[c->op].name, word))
 		c->op++;
 	if (!word || c->op == fz_nr_ops)
 		return false;
-	while ((word = strtok_r(NULL, " \n", &save)))
+	while ((word = strtok_r(NULL, blanks, &save)))
 		if (!parse_argument(c, word))
 			return false;
 	return true;
