@@ -43,7 +43,7 @@ text() {
 
 programs() {
 	local asked=400 seconds=120
-	if [ -e /sys/kernel/debug/kcov ] && grep -q __sanitizer_cov_trace_pc "${VDI_MODULE:-}"; then
+	if [ -e /sys/kernel/debug/kcov ] && grep -q __sanitizer_cov_trace_pc "${VDI_MODULE:-/dev/null}"; then
 		asked=10000 seconds=150
 	fi
 	"$fuzz" --corpus "$corpus" --seed "$seed" --programs "${VDI_FUZZ_PROGRAMS:-$asked}" \

@@ -229,7 +229,7 @@ uint64_t fz_value(enum fz_kind kind)
 	case FZ_SIZE:
 		return fz_chance(30) ? 0 : sizes[fz_chance(LEN(sizes))];
 	case FZ_ARG:
-		return fz_chance(25) ? 0 : fz_chance(7);
+		return fz_chance(25) ? 0 : fz_chance(8);
 	case FZ_ARRAY:
 		return fz_chance(15) ? values[kind].value[fz_chance(values[kind].n)] :
 				       fz_chance(8);
