@@ -80,8 +80,8 @@ void *fz_memory(struct fz_self *self, uint64_t how, size_t at, size_t len)
 		return fz_map_at(self, 0);
 	case 5:
 		return (void *)~0xfffUL;
-	case 7:			/* all of it is there but the last bytes */
-		return len > 4 ? end - len + 4 : end;
+	case 7:			/* all of it can be read, the last bytes not written */
+		return end + 2 * PAGE - len + 4;
 	default:		/* not aligned */
 		return self->buffer + at + 1;
 	}
@@ -147,10 +147,10 @@ int fz_request(struct fz_self *self, const struct fz_call *c, char *arg)
 	uint64_t how = fz_given(c, "ptr");
 	char *to = fz_memory(self, how, 0, op->size);
 
-	if (how == 3 || how == 7)
+	if (how == 3)
 		memmove(to, arg, self->buffer + FZ_BUFFER - to);
-	else if (how == 6)
-		memmove(to, arg, op->size);
+	else if (how == 6 || how == 7)
+		memmove(to, arg, op->size - (how == 7 ? 4 : 0));
 	return ioctl(fz_handle(self, c), op->request, to) < 0 ? errno : 0;
 }
 

@@ -87,7 +87,8 @@ struct fz_shared {
  * @p: index of that
  * @t: its own
  * @maps: room for the mappings of the process
- * @buffer: FZ_BUFFER bytes for arguments, after them nothing is mapped
+ * @buffer: FZ_BUFFER bytes for arguments; then a page that is not there, one like any,
+ *	one that can only be read
  */
 struct fz_self {
 	struct fz_shared *shared;

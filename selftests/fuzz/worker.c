@@ -22,6 +22,7 @@
 
 #include "run.h"
 
+#define PAGE		4096UL
 #define STEP_MS		4	/* how long a call may hold up the next one */
 #define BEGIN_MS	40	/* how long one that has not begun may, of a thread that could */
 
@@ -221,10 +222,11 @@ static void make_selves(struct fz_shared *shared, unsigned int p)
 	if (maps == MAP_FAILED)
 		_exit(101);
 	for (t = 0; t < FZ_THREADS; t++) {
-		char *b = mmap(NULL, FZ_BUFFER + 4096, PROT_READ | PROT_WRITE,
+		char *b = mmap(NULL, FZ_BUFFER + 3 * PAGE, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		if (b == MAP_FAILED || mprotect(b + FZ_BUFFER, 4096, PROT_NONE))
+		if (b == MAP_FAILED || mprotect(b + FZ_BUFFER, PAGE, PROT_NONE) ||
+		    mprotect(b + FZ_BUFFER + 2 * PAGE, PAGE, PROT_READ))
 			_exit(101);
 		selves[t] = (struct fz_self){ shared, &shared->proc[p], p, t, maps, b };
 	}
