@@ -42,7 +42,7 @@ text() {
 }
 
 programs() {
-	local asked=400 seconds=120
+	local asked=200 seconds=60
 	if [ -e /sys/kernel/debug/kcov ] && grep -q __sanitizer_cov_trace_pc "${VDI_MODULE:-/dev/null}"; then
 		asked=10000 seconds=150
 	fi
