@@ -76,11 +76,6 @@ int fz_cover_begin(void)
 	return 0;
 }
 
-bool fz_cover_has(void)
-{
-	return have;
-}
-
 /* fz_cover_thread() - Coverage of the calling thread goes to its buffer from now on */
 void fz_cover_thread(const struct fz_self *self)
 {

@@ -280,7 +280,7 @@ static int fuzz(void)
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	printf("# F4: reached %lu of %lu programs asked, %llu calls, ", i, opt.programs, nr_calls);
-	if (fz_cover_has())
+	if (fz_cover_total())
 		printf("%u places in the module, %u of them new in the last quarter, corpus %u\n",
 		       fz_cover_total(), fz_cover_total() - history[i / 4 * 3], fz_corpus_size());
 	else

@@ -130,7 +130,6 @@ void fz_cover_thread(const struct fz_self *self);
 void fz_cover_reset(void);
 unsigned int fz_cover_collect(void);
 unsigned int fz_cover_merge(void);
-bool fz_cover_has(void);
 unsigned int fz_cover_total(void);
 void fz_cover_keep_new(void);
 bool fz_cover_still(void);
