@@ -57,7 +57,7 @@ test: setup
 
 # Hours; goes on where it was stopped.
 soak:
-	scripts/setup.sh --kernel 6.1 --kernel uml --kernel 6.12 --kernel 7
+	scripts/setup.sh --kernel 6.1 --kernel uml --kernel 6.12 --kernel 7 --kernel debug --kernel kcsan
 	$(MAKE) -s lib cli
 	$(MAKE) -s selftests
 	scripts/soak.sh

@@ -5,8 +5,9 @@
 # `make test` has time for.  Owns the list of stages and the report; what is tested
 # and how much of it was reached is said by the programs.
 #
-# A stage that came to its end is not run again on the same tree: its log is kept in
-# .build/soak, by the content of all files but the report.
+# A stage that came to its end is not run again as long as what it depends on is the
+# same: the module, the library, the headers of the tests, and its own files.  Its log
+# is kept in .build/soak by that.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,44 +16,47 @@ report=$top/selftests/soak/REPORT.md
 
 usage() {
 	cat <<END
-usage: soak.sh [--list] [--again] [STAGE]...
-Runs the stages that have not come to their end on this tree, or those named, and
-writes selftests/soak/REPORT.md.  Stop it at any time; it goes on where it was.
-Ends with 0 only if all stages have passed.
+usage: soak.sh [--list] [--again] [--jobs N] [STAGE]...
+Runs the stages that have not come to their end on this tree, or those named, as many
+at a time as there are processors, and writes selftests/soak/REPORT.md.  Stop it at any
+time; it goes on where it was.  Ends with 0 only if all stages have passed.
 
   --list    the stages, and what is known of them
   --again   also those that have ended
+  --jobs N  at most N at a time
 END
 }
 
-# NAME|SECONDS IT MAY TAKE|FIGURE of the table in selftests/README.md|WHAT
+# NAME|SECONDS IT MAY TAKE|FIGURE of the table in selftests/README.md|ITS FILES|WHAT
 stages='
-model|3600|F19|the model in its full size, and its mutants
-windows|7200|F2|each lock release held open while others close, abort, die
-kill|3600|F1|all ways to die at all points, User Mode Linux
-kill-6.1|7200|F1|the same on 6.1 with two processors, core dumps too
-kill-large|7200|F1|SIGKILL with 512 MiB resident, 6.1
-orders|3600|F3|all orders of close in all states
-faults|3600|F5|each allocation and user copy of each call fails once
-upsets|1800|-|an error, a signal, an abort, a death at each command of a node
-fuzz|21600|F4|200000 random programs of calls that follow KCOV, User Mode Linux
-fuzz-debug|7200|F4|the same for an hour with two processors, kernel debug
-death|1800|F1|early notice of death with 1 GiB resident, 6.1
-race|7200|F6|close, abort and death against calls, 2000 rounds each, 6.1
-hammer|3600|F6|any call by anybody, half an hour, debug kernel
-wakeups|7200|F9|commands of one byte, none of whose wake-ups is lost, and 2048 waiters, 6.1
-leaks|7200|F8|10000 cycles and 1000 with kill -9, 6.1
-pressure|3600|F11|memory cgroups at all limits, 1000 rounds, debug kernel
-freezes|3600|F12|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
-unload|7200|F14|1000 times unloaded among others, debug kernel
-stalls|3600|F15|each pointer of each call by userfaultfd, debug kernel
-commit|14400|-|each system call of the end of a backup is killed or fails, 6.1
-integrity|7200|F7|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
-disks|1800|-|nine virtio disks
-kernel-6.12|7200|F20|all C tests on 6.12
-kernel-7|7200|F20|all C tests on the newest 7.x
-mutants|14400|F21|seeded bugs in the module
-coverage|7200|F16|lines and branches of the module
+integrity|7200|F7|selftests/integrity_test.c|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
+fuzz|21600|F4|selftests/fuzz|200000 random programs of calls that follow KCOV, User Mode Linux
+fuzz-debug|7200|F4|selftests/fuzz|the same for an hour with two processors, kernel debug
+wakeups|7200|F9|selftests/wake_test.c|commands of one byte, none of whose wake-ups is lost, and 2048 waiters, 6.1
+windows|7200|F2|selftests/soak selftests/race_test.c|each lock release held open while others close, abort, die
+commit|14400|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|each system call of the end of a backup is killed or fails, 6.1
+mutants|14400|F21|selftests/mutants selftests/*.c|seeded bugs in the module
+coverage|7200|F16|selftests/*.c|lines and branches of the module
+kcsan|7200|F6|selftests/race_test.c selftests/hammer_test.c|races and the hammer, strict KCSAN
+hammer|3600|F6|selftests/hammer_test.c|any call by anybody, half an hour, debug kernel
+kill-6.1|7200|F1|selftests/kill_matrix_test.c|all ways to die at all points, core dumps too, 6.1
+kill-large|7200|F1|selftests/kill_matrix_test.c|SIGKILL with 512 MiB resident, 6.1
+kill|3600|F1|selftests/kill_matrix_test.c|all ways to die at all points, User Mode Linux
+death|1800|F1|selftests/early_death_test.c|early notice of death with 1 GiB resident, 6.1
+orders|3600|F3|selftests/close_order_test.c|all orders of close in all states
+faults|3600|F5|selftests/fail_nth_test.c selftests/fail_nth_node_test.c|each allocation and user copy of each call fails once
+upsets|1800|-|selftests/node_upset_test.c|an error, a signal, an abort, a death at each command of a node
+race|7200|F6|selftests/race_test.c|close, abort and death against calls, 2000 rounds each, 6.1
+leaks|7200|F8|selftests/leak_test.c|10000 cycles and 1000 with kill -9, 6.1
+pressure|3600|F11|selftests/memory_test.c|memory cgroups at all limits, 1000 rounds, debug kernel
+freezes|3600|F12|selftests/freeze_test.c selftests/signal_test.c|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
+unload|7200|F14|selftests/module_test.c|1000 times unloaded among others, debug kernel
+stalls|3600|F15|selftests/stall_test.c selftests/poison_test.c|each pointer of each call by userfaultfd, debug kernel
+debug|7200|F20|selftests/*.c|all C tests on the debug kernel
+kernel-6.12|7200|F20|selftests/*.c|all C tests on 6.12
+kernel-7|7200|F20|selftests/*.c|all C tests on the newest 7.x
+disks|1800|-|userspace selftests/disks_test.sh|nine virtio disks
+model|3600|F19|selftests/model scripts/model.sh|the model in its full size, and its mutants
 '
 
 # guest KERNEL [OPTION]... -- COMMAND...
@@ -105,21 +109,31 @@ run_stage() {
 	integrity)	VDI_INTEGRITY_MIB=102400 VDI_INTEGRITY_SET=64 VDI_INTEGRITY_SECONDS=6600 \
 				VDI_TEST_SCALE=8 guest 6.1 --memory 4096 -- "$run" integrity ;;
 	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;
+	debug)		guest debug -- "$run" '*_test' ;;
+	kcsan)		VDI_RACE_ROUNDS=300 VDI_HAMMER_SECONDS=600 guest kcsan -- "$run" race hammer ;;
 	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
 	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;
-	coverage)	exec timeout "$limit" "$here/coverage.sh" ;;
+	coverage)	exec timeout "$limit" "$here/coverage.sh" --lines 95 --branches 90 --uncovered ;;
 	esac
 }
 
-# All that a result depends on, in one word.
+# content FILE...: of all that a result depends on, in one word.
 content() {
-	(cd "$top" && git ls-files -z -c -o --exclude-standard |
-		grep -zvxF selftests/soak/REPORT.md | sort -z | xargs -0 sha256sum) |
-		sha256sum | cut -c1-16
+	(cd "$top" && git ls-files -z -c -o --exclude-standard -- Kbuild module uapi \
+		userspace/lib 'selftests/*.h' selftests/qemu "$@" |
+		grep -zv '\.md$' | sort -z | xargs -0 sha256sum) | sha256sum | cut -c1-12
+}
+
+# Where the log of a stage is; its name says what it was run on.
+log_of() {
+	local name limit figure files what
+	IFS='|' read -r name limit figure files what < <(grep "^$1|" <<<"$stages")
+	# shellcheck disable=SC2086 # words and patterns, git's
+	(set -f; echo "$dir/$1-$(content $files)")
 }
 
 status_of() {
-	cat "$dir/$1.status" 2>/dev/null || echo -
+	cat "${log[$1]}.status" 2>/dev/null || echo -
 }
 
 verdict() {
@@ -133,84 +147,121 @@ verdict() {
 
 # The lines that say how much was reached, or the sums of a stage that has none.
 figures() {
-	local log=$dir/$1.log found
-	[ -e "$log" ] || return 0
-	found=$(sed -nE '/^ *# (F[0-9]+: |.*reached )/s/^ *# ([a-z0-9_]+\.c:[0-9]+:[a-z_]*:)?//p' "$log")
-	[ -n "$found" ] || found=$(grep -aE '^(# )?[0-9]+ passed|^(lines|branches|all) ' "$log" |
-		tail -n 3)
+	local from=${log[$1]}.log found
+	[ -e "$from" ] || return 0
+	found=$(sed -nE '/^ *# (F[0-9]+: |.*reached )/s/^ *# ([a-z0-9_]+\.c:[0-9]+:[a-z_]*:)?//p' "$from")
+	[ -n "$found" ] || found=$(grep -aE '^(# )?[0-9]+ passed|^(lines|branches|all) |^# mutants' \
+		"$from" | tail -n 3)
 	printf '%s\n' "$found" | paste -sd ';' | sed 's/;/; /g'
 }
 
 write_report() {
-	local name limit figure what
+	local name limit figure files what
 	{
 		cat <<END
 <!-- SPDX-License-Identifier: GPL-2.0-only -->
 # What the long tests reached
 
-Written by \`make soak\`, not by hand, on $(date -u +%Y-%m-%d) on the tree after commit
-$(git -C "$top" log -1 --format=%h), content $key. The figures are those of
-selftests/README.md. What was not run has not passed.
+Written by \`make soak\`, not by hand. Each line says on which commit and day the stage
+ran; it is run again when the module, the library or the stage's own files change. The
+figures are those of selftests/README.md. What was not run has not passed.
 
-| stage | figure | what | verdict | seconds | reached |
-|---|---|---|---|---|---|
+| stage | figure | what | verdict | commit | day | seconds | reached |
+|---|---|---|---|---|---|---|---|
 END
-		while IFS='|' read -r name limit figure what; do
+		while IFS='|' read -r name limit figure files what; do
 			[ -n "$name" ] || continue
 			echo "| $name | $figure | $what | $(verdict "$name") |" \
-				"$(cat "$dir/$name.seconds" 2>/dev/null || echo -) | $(figures "$name") |"
+				"$(cat "${log[$name]}.ran" 2>/dev/null || echo '- | - | -') |" \
+				"$(figures "$name") |"
 		done <<<"$stages"
 	} >"$report.new"
 	mv "$report.new" "$report"
 }
 
 names=()
-list='' again=''
-for arg; do
-	case $arg in
+list='' again='' jobs=$(nproc)
+while [ $# -gt 0 ]; do
+	case $1 in
 	--help|-h)	usage; exit 0 ;;
 	--list)		list=1 ;;
 	--again)	again=1 ;;
-	-*)		echo "soak: unknown option $arg (see --help)" >&2; exit 2 ;;
-	*)		grep -q "^$arg|" <<<"$stages" ||
-				{ echo "soak: no stage $arg (see --list)" >&2; exit 2; }
-			names+=("$arg") ;;
+	--jobs)		jobs=${2:-}; shift
+			[[ $jobs =~ ^[1-9][0-9]?$ ]] || { echo "soak: --jobs needs a number" >&2; exit 2; } ;;
+	-*)		echo "soak: unknown option $1 (see --help)" >&2; exit 2 ;;
+	*)		grep -q "^$1|" <<<"$stages" ||
+				{ echo "soak: no stage $1 (see --list)" >&2; exit 2; }
+			names+=("$1") ;;
 	esac
+	shift
 done
 
-key=$(content)
-dir=$top/.build/soak/$key
+dir=$top/.build/soak
 mkdir -p "$dir"
-child=
-trap '[ -z "$child" ] || { kill "$child"; wait "$child"; } 2>/dev/null || true' EXIT
+declare -A log=() stage_of=()
+while IFS='|' read -r name _; do
+	[ -z "$name" ] || log[$name]=$(log_of "$name")
+done <<<"$stages"
+
+stop() {
+	local p
+	for p in "${!stage_of[@]}"; do
+		kill "$p" 2>/dev/null || true
+	done
+	wait
+}
+trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# begin NAME: its status and log stay, if it comes to its end
+# In a process of its own: its status and log stay, if it comes to its end.
 begin() {
-	local start=$SECONDS rc=0
-	echo "# ---- $1: $what"
-	run_stage "$1" > >(tee "$dir/$1.log") 2>&1 &
+	local start=$SECONDS rc=0 child commit
+	commit=$(git -C "$top" describe --always --dirty --exclude '*')
+	run_stage "$1" >"${log[$1]}.log" 2>&1 &
 	child=$!
+	# shellcheck disable=SC2064 # this process
+	trap "kill $child 2>/dev/null; wait $child; exit 143" TERM
 	wait "$child" || rc=$?
-	child=
-	echo $((SECONDS - start)) >"$dir/$1.seconds"
-	echo "$rc" >"$dir/$1.status"
-	write_report
+	trap - TERM EXIT
+	echo "$commit | $(date -u +%Y-%m-%d) | $((SECONDS - start))" >"${log[$1]}.ran"
+	echo "$rc" >"${log[$1]}.status"
 }
 
 bad=0
-while IFS='|' read -r name limit figure what <&3; do
+# One has ended: says so.
+reap() {
+	local pid='' name
+	wait -n -p pid "${!stage_of[@]}" || true
+	name=${stage_of[$pid]}
+	unset "stage_of[$pid]"
+	write_report
+	echo "# $name: $(verdict "$name") $(figures "$name")"
+	[ "$(status_of "$name")" = 0 ] || bad=1
+}
+
+while IFS='|' read -r name limit figure files what <&3; do
 	[ -n "$name" ] || continue
 	if [ -n "$list" ]; then
 		printf '%-12s %-12s %s\n' "$name" "$(verdict "$name")" "$what"
 		continue
 	fi
 	[ ${#names[@]} = 0 ] || [[ " ${names[*]} " == *" $name "* ]] || continue
-	if [ -n "$again" ] || [ "$(status_of "$name")" = - ]; then
-		begin "$name"
+	if [ -z "$again" ] && [ "$(status_of "$name")" != - ]; then
+		echo "# $name: $(verdict "$name") $(figures "$name")"
+		[ "$(status_of "$name")" = 0 ] || bad=1
+		continue
 	fi
-	[ "$(status_of "$name")" = 0 ] || bad=1
-	echo "# $name: $(verdict "$name") $(figures "$name")"
+	while [ ${#stage_of[@]} -ge "$jobs" ]; do
+		reap
+	done
+	echo "# ---- $name: $what (${log[$name]#"$top"/}.log)"
+	rm -f "${log[$name]}.status"
+	begin "$name" 3<&- &
+	stage_of[$!]=$name
 done 3<<<"$stages"
+while [ ${#stage_of[@]} -gt 0 ]; do
+	reap
+done
+[ -n "$list" ] || write_report
 exit $bad
