@@ -34,7 +34,6 @@ fuzz|21600|F4|selftests/fuzz|200000 random programs of calls that follow KCOV, U
 fuzz-debug|7200|F4|selftests/fuzz|the same for an hour with two processors, kernel debug
 wakeups|7200|F9|selftests/wake_test.c|commands of one byte, none of whose wake-ups is lost, and 2048 waiters, 6.1
 windows|7200|F2|selftests/soak selftests/race_test.c|each lock release held open while others close, abort, die
-commit|14400|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|each system call of the end of a backup is killed or fails, 6.1
 mutants|14400|F21|selftests/mutants selftests/*.c|seeded bugs in the module
 coverage|7200|F16|selftests/*.c|lines and branches of the module
 kcsan|7200|F6|selftests/race_test.c selftests/hammer_test.c|races and the hammer, strict KCSAN
@@ -105,7 +104,6 @@ run_stage() {
 			VDI_FREEZE_ROUNDS=100 VDI_FREEZE_SUSPENDS=100 guest 6.1 -- "$run" signal freeze ;;
 	unload)		VDI_UNLOAD_ROUNDS=1000 guest debug -- "$run" module ;;
 	stalls)		guest debug -- "$run" stall poison ;;
-	commit)		VDI_COMMIT=all VDI_TEST_SCALE=16 guest 6.1 -- "$run" commit ;;
 	integrity)	VDI_INTEGRITY_MIB=102400 VDI_INTEGRITY_SET=64 VDI_INTEGRITY_SECONDS=6600 \
 				VDI_TEST_SCALE=8 guest 6.1 --memory 4096 -- "$run" integrity ;;
 	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;

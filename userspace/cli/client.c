@@ -419,9 +419,9 @@ int client_run(const struct client_options *options, const struct client_job *jo
 	ret = client_create(&client);
 	if (!ret && options->nodes.wanted)
 		ret = client_show_nodes(&client);
-	if (!ret && job->created)
-		ret = job->created(job->ctx, vdi_client_fd(client.client));
 	if (!ret) {
+		if (job->created)
+			job->created(job->ctx);
 		progress_start(&client.progress, options->progress, options->count);
 		ret = watch_run(&watch);
 		if (client.ended && !ret)
@@ -431,8 +431,6 @@ int client_run(const struct client_options *options, const struct client_job *jo
 		result->ended = client.ended;
 		result->failed = client.failed;
 		result->bytes = client.bytes;
-		if (job->over)
-			job->over(job->ctx, client.ended);
 		vdi_client_close(client.client);
 	}
 	if (client.client)

@@ -43,10 +43,8 @@ struct client_job {
 	void *ctx;
 	bool read;			/* a restore */
 	uint64_t total;			/* bytes, if they are known here */
-	/* the set exists, @set_fd is its descriptor; 0 or an exit code; may be NULL */
-	int (*created)(void *ctx, int set_fd);
-	/* the set is to be closed; may be NULL */
-	void (*over)(void *ctx, bool ended);
+	/* the set exists; may be NULL */
+	void (*created)(void *ctx);
 	/* before the first command of a device; 0 or -errno after a line on stderr */
 	int (*start)(void *ctx, unsigned int index, const char *device,
 		     const struct vdi_config *config);
