@@ -300,6 +300,7 @@ int vdi_node_drop_reads(struct vdi_node *node, enum vdi_node_how how);
 void vdi_node_collect(struct vdi_node *node);
 int vdi_node_fail(struct vdi_node *node, int err);
 bool vdi_node_may_go_on(int err);
+int vdi_node_load_medium(struct vdi_node *node, enum vdi_node_how how);
 struct vdi_node_buffer *vdi_node_at(struct vdi_node *node, unsigned int i);
 bool vdi_node_all_answered(struct vdi_node *node);
 bool vdi_node_wants_load(const struct vdi_node *node);

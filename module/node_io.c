@@ -213,6 +213,9 @@ int vdi_node_settle_command(struct vdi_node *node, enum vdi_node_how how)
 		return ret;
 	if (command->answer && command->code == VDI_CMD_FLUSH)
 		ret = vdi_node_fail(node, vdi_node_errno(command->answer));
+	/* Loaded it is, whoever asked for it */
+	if (!command->answer && command->code == VDI_CMD_LOAD)
+		node->full = false;
 	command->code = 0;
 	return ret;
 }
@@ -379,7 +382,7 @@ static int vdi_node_check_failed(struct vdi_node *node)
 		if (!buffer->code && buffer->result < buffer->length)
 			return -EIO;
 		/* Nothing that comes later may be stored before it */
-		if (gap && !unseen)
+		if (gap && !unseen && buffer->result)
 			return -EIO;
 		end |= warning;
 		buffer->start += unseen ? 0 : buffer->result;
@@ -411,6 +414,22 @@ static int vdi_node_send_buffer(struct vdi_node *node,
 	return ret;
 }
 
+/**
+ * vdi_node_load_medium() - Ask for the next medium
+ * @node: the node; transfers must have been answered
+ * @how: how to wait
+ *
+ * One that a signal has left goes on: sent twice, it would skip a medium.
+ *
+ * Return: 0 if it is answered, with whatever code; else -errno.
+ */
+int vdi_node_load_medium(struct vdi_node *node, enum vdi_node_how how)
+{
+	if (node->command.code == VDI_CMD_LOAD)
+		node->command.left = false;
+	return vdi_node_command(node, VDI_CMD_LOAD, 1, 0, how);
+}
+
 /* Flush what the full medium has, and ask for the next one */
 static int vdi_node_load_next(struct vdi_node *node, enum vdi_node_how how)
 {
@@ -424,7 +443,7 @@ static int vdi_node_load_next(struct vdi_node *node, enum vdi_node_how how)
 			return ret;
 		node->wrote = false;
 	}
-	ret = vdi_node_command(node, VDI_CMD_LOAD, 1, 0, how);
+	ret = vdi_node_load_medium(node, how);
 	if (!ret && node->command.answer)
 		ret = vdi_node_errno(node->command.answer);
 	if (!ret)

@@ -66,7 +66,7 @@ static int vdi_node_read_next(struct vdi_node *node, enum vdi_node_how how)
 
 	ret = vdi_node_drop_reads(node, how);
 	if (!ret && node->features & VDI_FEAT_REMOVABLE)
-		ret = vdi_node_command(node, VDI_CMD_LOAD, 1, 0, how);
+		ret = vdi_node_load_medium(node, how);
 	if (ret)
 		return ret;
 	node->full = false;

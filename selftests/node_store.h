@@ -42,7 +42,8 @@ struct node_volume {
 
 /**
  * struct node_store - What one device keeps
- * @capacity: bytes until it is full, of each volume; 0 for as many as there is room
+ * @capacity: bytes until it is full, of each volume; 0 for as many as there is room;
+ *	to be set for a pipe on removable media
  * @warning: bytes before that in which a tape warns
  * @chunk: most bytes that a pipe gives to a Read, with success; 0 for all
  * @block_size: as configured
@@ -50,6 +51,7 @@ struct node_volume {
  * @pos: of the pipe's reader, of the disk
  * @written: end of the last Write of a disk: Flush cuts there
  * @wrote: there was a Write since the last Flush
+ * @taken: bytes of the medium in the drive that a pipe's reader has had
  * @volume: which is in the drive
  * @at: address of the tape
  */
@@ -62,6 +64,7 @@ struct node_store {
 	uint64_t pos;
 	uint64_t written;
 	bool wrote;
+	uint64_t taken;
 	unsigned int volume;
 	unsigned int at;
 	struct node_volume volumes[NODE_VOLUMES];
@@ -93,6 +96,69 @@ static inline uint32_t node_keep(struct node_store *s, uint64_t pos, const void 
 		s->size = pos + len;
 	*result = len;
 	return 0;
+}
+
+static inline struct node_volume *node_volume(struct node_store *s)
+{
+	return &s->volumes[s->volume];
+}
+
+/* A pipe on removable media: what a medium has no room for is not taken. */
+static inline uint32_t node_pipe_write(struct node_store *s, const void *buf, uint32_t len,
+				       uint64_t *result)
+{
+	struct node_volume *v = node_volume(s);
+	uint32_t room = s->capacity - v->used, code = 0;
+
+	if (len > room) {
+		len = room;
+		code = NODE_WARNING;
+	}
+	memcpy(s->data + s->size, buf, len);
+	s->size += len;
+	v->used += len;
+	*result = len;
+	return code;
+}
+
+static inline uint32_t node_pipe_read(struct node_store *s, void *buf, uint32_t len,
+				      uint64_t *result)
+{
+	uint64_t end = 0;
+	unsigned int i;
+
+	for (i = 0; i <= s->volume; i++)
+		end += s->volumes[i].used;
+	*result = len < end - s->pos ? len : end - s->pos;
+	memcpy(buf, s->data + s->pos, *result);
+	s->pos += *result;
+	s->taken += *result;
+	return *result < len ? NODE_EOF : 0;
+}
+
+static inline uint32_t node_load(struct node_store *s)
+{
+	if (s->volume + 1 == NODE_VOLUMES)
+		return NODE_NO_MEDIUM;
+	s->pos += node_volume(s)->used - s->taken;	/* a pipe: what of it was not read */
+	s->taken = 0;
+	s->volume++;
+	s->at = 0;
+	return 0;
+}
+
+static inline uint32_t node_pipe_media(struct node_store *s, const struct vdi_command *c, void *buf,
+				       uint64_t *result)
+{
+	switch (c->code) {
+	case VDI_CMD_WRITE:
+		return node_pipe_write(s, buf, c->length, result);
+	case VDI_CMD_READ:
+		return node_pipe_read(s, buf, c->length, result);
+	case VDI_CMD_LOAD:
+		return node_load(s);
+	}
+	return NODE_NOT_SUPPORTED;
 }
 
 static inline uint32_t node_pipe(struct node_store *s, const struct vdi_command *c, void *buf,
@@ -159,11 +225,6 @@ static inline uint32_t node_disk(struct node_store *s, const struct vdi_command 
 		return 0;
 	}
 	return NODE_NOT_SUPPORTED;
-}
-
-static inline struct node_volume *node_volume(struct node_store *s)
-{
-	return &s->volumes[s->volume];
 }
 
 static inline uint32_t node_tape_room(struct node_store *s, uint64_t cost)
@@ -281,11 +342,7 @@ static inline uint32_t node_tape_move(struct node_store *s, const struct vdi_com
 		s->at = c->position;
 		return 0;
 	case VDI_CMD_LOAD:
-		if (s->volume + 1 == NODE_VOLUMES)
-			return NODE_NO_MEDIUM;
-		s->volume++;
-		s->at = 0;
-		return 0;
+		return node_load(s);
 	}
 	return NODE_NOT_SUPPORTED;
 }
@@ -322,6 +379,8 @@ static inline uint32_t node_carry_out(struct node_store *s, unsigned int feature
 		code = node_tape(s, c, buf, result);
 	else if (features & VDI_FEAT_RANDOM_ACCESS)
 		code = node_disk(s, c, buf, result);
+	else if (features & VDI_FEAT_REMOVABLE)
+		code = node_pipe_media(s, c, buf, result);
 	else
 		code = node_pipe(s, c, buf, result);
 	if (code == NODE_NOT_SUPPORTED &&

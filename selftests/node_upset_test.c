@@ -211,6 +211,10 @@ VARIANT(pipe_written, VDI_FEAT_LIKE_PIPE | VDI_FEAT_REQUEST_COMPLETE, O_WRONLY, 
 VARIANT(pipe_read, VDI_FEAT_LIKE_PIPE, O_RDONLY, read_stream);
 VARIANT(pipe_written_nonblock, VDI_FEAT_LIKE_PIPE, O_WRONLY | O_NONBLOCK, write_stream);
 VARIANT(pipe_read_nonblock, VDI_FEAT_LIKE_PIPE, O_RDONLY | O_NONBLOCK, read_stream);
+VARIANT(media_written, VDI_FEAT_LIKE_PIPE | VDI_FEAT_REMOVABLE, O_WRONLY, write_stream);
+VARIANT(media_read, VDI_FEAT_LIKE_PIPE | VDI_FEAT_REMOVABLE, O_RDONLY, read_stream);
+VARIANT(media_written_nonblock, VDI_FEAT_LIKE_PIPE | VDI_FEAT_REMOVABLE,
+	O_WRONLY | O_NONBLOCK, write_stream);
 VARIANT(disk_written, VDI_FEAT_LIKE_DISK | VDI_FEAT_REQUEST_COMPLETE, O_RDWR, write_disk);
 VARIANT(disk_read, VDI_FEAT_LIKE_DISK, O_RDONLY, read_disk);
 VARIANT(tape_written, VDI_FEAT_LIKE_TAPE | VDI_FEAT_REQUEST_COMPLETE, O_RDWR, write_tape);
@@ -237,14 +241,21 @@ FIXTURE_TEARDOWN(upset)
 	vt_baseline(_metadata);
 }
 
+#define SIZE	(4 * NODE_TRANSFER + 123)
+#define MEDIUM	(2 * NODE_TRANSFER + 30000)	/* ends within a transfer */
+
 /* What there is to read: for a tape three files of two blocks. */
 static void stock(struct node_set *s)
 {
 	struct node_store *store = &s->store[0];
 	int i;
 
+	if (s->create.config.features & VDI_FEAT_REMOVABLE) {
+		store->volumes[0].used = MEDIUM;
+		store->volumes[1].used = SIZE - MEDIUM;
+	}
 	if (!(s->create.config.features & VDI_FEAT_FILE_MARKS)) {
-		store->size = 4 * NODE_TRANSFER + 123;
+		store->size = SIZE;
 		node_fill(store->data, 0, store->size);
 		return;
 	}
@@ -291,6 +302,8 @@ static bool attempt(struct __test_metadata *_metadata, FIXTURE_DATA(upset) *self
 	w->s->upset_at = n;
 	w->s->fail_answer = 1117;
 	w->s->engine = getpid();
+	if (variant->features & VDI_FEAT_REMOVABLE && !(variant->features & VDI_FEAT_FILE_MARKS))
+		w->s->store[0].capacity = MEDIUM;
 	if ((variant->flags & O_ACCMODE) == O_RDONLY)
 		stock(w->s);
 	if (node_up(w->s))
