@@ -353,7 +353,9 @@ static void look(struct __test_metadata *_metadata, FIXTURE_DATA(upset) *self,
 	}
 }
 
-static const char * const upset_name[] = { "nothing", "error", "signal", "abort", "close", "death" };
+static const char * const upset_name[] = {
+	"nothing", "error", "signal", "abort", "close", "death"
+};
 
 TEST_F_TIMEOUT(upset, at_each_command, 900)
 {
