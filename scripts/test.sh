@@ -129,8 +129,8 @@ plan() {
 			echo "$k-programs 1800 $k 1 --sample"
 			continue
 		fi
-		echo "$k-programs-1 1800 $k 1 --part 1/2 *_test.sh"
-		echo "$k-programs-2 1800 $k 1 --part 2/2 *_test.sh"
+		echo "$k-programs-1 2700 $k 1 --part 1/2 *_test.sh"
+		echo "$k-programs-2 2700 $k 1 --part 2/2 *_test.sh"
 	done
 	[ -z "$debug" ] || echo "debug 1500 debug 2 --debug"
 	for k in $smoke; do
