@@ -40,7 +40,7 @@ static int vdi_adopt_locked(struct vdi_handle *handle, struct vdi_set *set,
 	handle->mm = current->mm;
 	handle->files = current->files;
 	handle->who = *who;
-	handle->bindings++;
+	WRITE_ONCE(handle->bindings, handle->bindings + 1);
 	spin_unlock(&handle->lock);
 
 	if (!handle->is_device && who->role != VDI_ROLE_SECONDARY) {

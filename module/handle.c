@@ -124,7 +124,7 @@ int vdi_handle_call_begin(struct vdi_handle *handle, struct file *file,
 		left = !mine && !handle->owner && !handle->owner_gone &&
 		       handle->files == current->files;
 		if (left)
-			handle->owner_gone = true;
+			WRITE_ONCE(handle->owner_gone, true);
 		call->bindings = handle->bindings;
 		call->role = handle->role;
 		call->draining = handle->draining;
@@ -184,10 +184,10 @@ static void vdi_handle_attach(struct vdi_handle *handle, struct vdi_set *set,
 		mmgrab(mm);
 	spin_lock(&handle->lock);
 	handle->who = *who;
-	handle->bindings++;
-	handle->role = who->role;
-	handle->draining = false;
-	handle->owner_gone = false;
+	WRITE_ONCE(handle->bindings, handle->bindings + 1);
+	WRITE_ONCE(handle->role, who->role);
+	WRITE_ONCE(handle->draining, false);
+	WRITE_ONCE(handle->owner_gone, false);
 	handle->mm = mm;
 	handle->files = files;
 	WRITE_ONCE(handle->set, set);
@@ -319,7 +319,7 @@ static void vdi_handle_leave_locked(struct vdi_handle *handle,
 	list_for_each_entry(other, &set->handles, set_node) {
 		if (other->opener == handle) {
 			other->opener = NULL;
-			other->closed = true;
+			WRITE_ONCE(other->closed, true);
 		}
 	}
 	handle->opener = NULL;
@@ -333,8 +333,8 @@ static void vdi_handle_leave_locked(struct vdi_handle *handle,
 	leave->mm = handle->mm;
 	leave->who = handle->who;
 	WRITE_ONCE(handle->set, NULL);
-	handle->role = VDI_ROLE_NONE;
-	handle->draining = false;
+	WRITE_ONCE(handle->role, VDI_ROLE_NONE);
+	WRITE_ONCE(handle->draining, false);
 	handle->files = NULL;
 	handle->mm = NULL;
 	memset(&handle->who, 0, sizeof(handle->who));
@@ -422,7 +422,7 @@ static void vdi_handle_drain_locked(struct vdi_handle *handle,
 		if (other != handle && other->opener != handle)
 			continue;
 		spin_lock(&other->lock);
-		other->draining = true;
+		WRITE_ONCE(other->draining, true);
 		spin_unlock(&other->lock);
 	}
 	vdi_set_wake_all_locked(set);
@@ -498,7 +498,7 @@ bool vdi_handle_owner_dies(struct vdi_handle *handle, struct vdi_call *call)
 	spin_lock(&handle->lock);
 	dies = handle->set && !handle->owner_gone;
 	if (dies) {
-		handle->owner_gone = true;
+		WRITE_ONCE(handle->owner_gone, true);
 		call->handle = handle;
 		call->set = handle->set;
 		call->role = handle->role;

@@ -439,10 +439,11 @@ static bool vdi_wait_hint(const struct vdi_call *call)
 	const struct vdi_set *set = call->set;
 	enum vdi_side side = vdi_role_side(call->role);
 
-	/* Pairs with nothing: the status is decided under the lock afterwards */
-	return READ_ONCE(set->ready[side]) & READ_ONCE(call->handle->devices) ||
-	       READ_ONCE(set->closed) & READ_ONCE(call->handle->devices) ||
-	       vdi_state_aborted(set);
+	/* A race on purpose: the status is decided under the lock afterwards */
+	return data_race((READ_ONCE(set->ready[side]) | READ_ONCE(set->closed)) &
+			 READ_ONCE(call->handle->devices)) ||
+	       /* likewise */
+	       data_race(vdi_state_aborted(set));
 }
 
 static void vdi_wait_spin(const struct vdi_call *call, unsigned int us)
