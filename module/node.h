@@ -89,8 +89,6 @@ struct vdi_node_buffer {
 /**
  * struct vdi_node_command - The one command without data that is under way
  * @code: VDI_CMD_*, 0 if there is none
- * @arg: its size
- * @position: its position
  * @left: a signal has ended the call that sent it
  * @answered: it has completed
  * @answer: completion code
@@ -98,8 +96,6 @@ struct vdi_node_buffer {
  */
 struct vdi_node_command {
 	u16 code;
-	s32 arg;
-	u64 position;
 	bool left;
 	bool answered;
 	u32 answer;

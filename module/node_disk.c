@@ -99,7 +99,7 @@ void vdi_node_disk_sent(struct vdi_node *node,
 	u64 end = buffer->position + buffer->length, pos;
 
 	node->ended = end;
-	if (end < node->size || !end)
+	if (end < node->size)
 		return;
 	pos = round_down(end - 1, (u64)node->block);
 	if (vdi_area_to_kernel(&node->call.set->area,

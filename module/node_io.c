@@ -248,8 +248,8 @@ int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
 	};
 	int ret;
 
-	if (command->code != code || command->arg != arg ||
-	    command->position != position)
+	/* Only a pipe's are gone on with, and those of one code are all alike */
+	if (command->code != code)
 		command->left = true;
 	ret = vdi_node_settle_command(node, how);
 	if (ret)
@@ -264,8 +264,6 @@ int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
 		if (ret)
 			return ret;
 		command->code = code;
-		command->arg = arg;
-		command->position = position;
 		command->answered = false;
 		command->left = false;
 	}

@@ -265,18 +265,15 @@ ssize_t vdi_node_read_tape(struct vdi_node *node, struct iov_iter *to,
 	return ret;
 }
 
-/* A command that moves the tape; its answer may be one that is expected */
+/*
+ * A command that moves the tape; its answer may be one that is expected.  No
+ * transfer is under way: whoever moves it has had all of them answered.
+ */
 static int vdi_node_move(struct vdi_node *node, u16 code, s32 arg, u64 position)
 {
-	int ret = vdi_node_drop_reads(node, VDI_NODE_KILLABLE);
-
-	node->reading = false;
 	node->mark_pending = false;
 	node->marking = false;
-	if (!ret)
-		ret = vdi_node_command(node, code, arg, position,
-				       VDI_NODE_KILLABLE);
-	return ret;
+	return vdi_node_command(node, code, arg, position, VDI_NODE_KILLABLE);
 }
 
 static int vdi_node_skip_marks(struct vdi_node *node, s32 count)
