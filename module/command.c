@@ -249,6 +249,13 @@ int vdi_command_complete_locked(struct vdi_device *dev,
 	vdi_command_done(dev, index, c->code, result);
 	trace_vdi_complete(set->id, dev->index, index, c->code, result);
 
+	if (slot->code == VDI_CMD_COMPLETE) {
+		if (c->code)
+			set->completed &= ~BIT_ULL(dev->index);
+		else
+			set->completed |= BIT_ULL(dev->index);
+	}
+
 	/* The I/O-error state (2.5) */
 	if (c->code) {
 		dev->errors++;

@@ -138,6 +138,8 @@ static int vdi_ioc_status(struct vdi_call *call, void *p)
 
 	if (!call->set)
 		return -EPROTO;
+	if (call->foreign && !(arg->flags & VDI_STATUS_F_FOREIGN))
+		return -EIO;
 	arg->out_role = call->role;
 	arg->out_draining = call->draining;
 	memset(&arg->out_stat, 0, sizeof(arg->out_stat));
@@ -341,7 +343,8 @@ static const struct vdi_ioctl vdi_set_ioctls[] = {
 	       offsetof(struct vdi_open_device, out_fd)),
 	VDI_OP_MIN(STATUS, vdi_ioc_status, vdi_status,
 		   offsetof(struct vdi_status, out_stat) + VDI_SET_STAT_SIZE,
-		   0, 0, offsetof(struct vdi_status, out_role)),
+		   VDI_STATUS_F_ALL, 0,
+		   offsetof(struct vdi_status, out_role)),
 	VDI_OP(SET_HINT, vdi_ioc_set_hint, vdi_set_hint, bytes, 0, 0, 0),
 	VDI_OP(EXCHANGE, vdi_ioc_exchange, vdi_exchange, __reserved, 0,
 	       offsetof(struct vdi_exchange, __reserved),
@@ -365,7 +368,8 @@ static const struct vdi_ioctl vdi_device_ioctls[] = {
 	       offsetof(struct vdi_get_config, out_pieces)),
 	VDI_OP_MIN(STATUS, vdi_ioc_status, vdi_status,
 		   offsetof(struct vdi_status, out_stat) + VDI_SET_STAT_SIZE,
-		   0, 0, offsetof(struct vdi_status, out_role)),
+		   VDI_STATUS_F_ALL, 0,
+		   offsetof(struct vdi_status, out_role)),
 	VDI_OP(EXCHANGE, vdi_ioc_exchange, vdi_exchange, __reserved, 0,
 	       offsetof(struct vdi_exchange, __reserved),
 	       offsetof(struct vdi_exchange, out_accepted)),
@@ -485,7 +489,8 @@ static long vdi_ctl_ioctl(struct file *file, unsigned int cmd,
 	if (!op->fn)
 		return -ENOTTY;
 	ret = vdi_handle_call_begin(file->private_data, file, &call,
-				    op->fn == vdi_ioc_adopt);
+				    op->fn == vdi_ioc_adopt ||
+				    op->fn == vdi_ioc_status);
 	if (ret)
 		return ret;
 	if (op->size > sizeof(stack)) {

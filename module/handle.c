@@ -98,11 +98,10 @@ struct vdi_set *vdi_handle_get_set(struct vdi_handle *handle, bool *mine)
  * @handle: the handle
  * @file: its file
  * @call: filled in
- * @foreign_ok: for ADOPT
+ * @foreign_ok: for ADOPT and STATUS
  *
  * Return: 0, then vdi_handle_call_end() must follow; or -EIO if the handle
- *	belongs to another process; with @foreign_ok -EOWNERDEAD if this call
- *	has found the death of that one.
+ *	belongs to another process.
  */
 int vdi_handle_call_begin(struct vdi_handle *handle, struct file *file,
 			  struct vdi_call *call, bool foreign_ok)
@@ -131,14 +130,15 @@ int vdi_handle_call_begin(struct vdi_handle *handle, struct file *file,
 		vdi_set_get(call->set);
 	}
 	spin_unlock(&handle->lock);
-	call->foreign = !mine && !left && foreign_ok;
+	if (left) {
+		vdi_set_get(call->set);
+		vdi_handle_died(call);
+	}
+	call->foreign = !mine && foreign_ok;
 	if (mine || call->foreign)
 		return 0;
-	if (left)
-		vdi_handle_died(call);
-	else
-		vdi_set_put(call->set);
-	return foreign_ok ? -EOWNERDEAD : -EIO;
+	vdi_set_put(call->set);
+	return -EIO;
 }
 
 /**

@@ -18,7 +18,7 @@ struct vdi_cause;
  * @draining: the server has closed the handle
  * @dying: the owner's address space is going: death, not a mere close
  * @nonblock: O_NONBLOCK is set
- * @foreign: the handle is another process's; only ADOPT sees that
+ * @foreign: the handle is another process's; only ADOPT and STATUS see that
  * @new_file: file that the call made, for fd_install()
  * @new_fd: its number
  */

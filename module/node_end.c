@@ -91,6 +91,21 @@ static int vdi_node_end_command(struct vdi_node *node, u16 code,
 	return ret ?: vdi_node_errno(node->command.answer);
 }
 
+/* The last step; the client may have ended when it had promised all */
+static int vdi_node_close_device(struct vdi_node *node)
+{
+	struct vdi_set *set = node->call.set;
+	int ret = vdi_device_close(node->handle, set);
+
+	if (ret != -ECANCELED || !node->written)
+		return ret;
+	spin_lock(&set->lock);
+	if (vdi_state_promised(set))
+		ret = 0;
+	spin_unlock(&set->lock);
+	return ret;
+}
+
 /* One phase; the next one follows if it returns 0 */
 static int vdi_node_finish_phase(struct vdi_node *node, enum vdi_node_how how)
 {
@@ -112,8 +127,7 @@ static int vdi_node_finish_phase(struct vdi_node *node, enum vdi_node_how how)
 			       vdi_node_end_command(node, VDI_CMD_COMPLETE, how) :
 			       0;
 	case VDI_NODE_PHASE_CLOSE:
-		return node->last ? vdi_device_close(node->handle,
-						     node->call.set) : 0;
+		return node->last ? vdi_node_close_device(node) : 0;
 	case VDI_NODE_PHASE_DONE:
 		break;
 	}

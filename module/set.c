@@ -348,6 +348,7 @@ void vdi_set_stat(struct vdi_set *set, struct vdi_set_stat *stat)
 	stat->client_devices = set->nr_open[VDI_CLIENT];
 	stat->server_devices = set->nr_open[VDI_SERVER];
 	stat->closed_devices = hweight64(set->closed);
+	stat->completed_devices = hweight64(set->completed);
 	stat->pieces = set->area.nr;
 	stat->area_size = set->area.size;
 	stat->hint_bytes = set->hint_bytes;

@@ -138,6 +138,8 @@ struct vdi_stats {
  *	@lock)
  * @closed: devices that are closed in order (protected by @lock)
  * @told: devices of @closed of which a side has been told (protected by @lock)
+ * @completed: devices whose Complete was answered with success (protected by
+ *	@lock)
  * @taken: commands that clients hold (protected by @lock)
  * @stall_since: last completion, or when @taken left 0 (protected by @lock)
  * @stall_work: looks whether the client has stalled; holds no reference
@@ -182,6 +184,7 @@ struct vdi_set {
 	u64 ready[VDI_SIDES];
 	u64 closed;
 	u64 told[VDI_SIDES];
+	u64 completed;
 	u64 taken;
 	u64 stall_since;
 	struct delayed_work stall_work;

@@ -495,6 +495,23 @@ bool vdi_state_ended(const struct vdi_set *set)
 }
 
 /**
+ * vdi_state_promised() - Was a set aborted when it was too late for that?
+ * @set: the set
+ *
+ * The server believes the answers to Complete, so nothing but itself can take
+ * them back, and so does the client: see vdi_set_stat.completed_devices.
+ *
+ * Context: set->lock held.
+ * Return: true if so.
+ */
+bool vdi_state_promised(const struct vdi_set *set)
+{
+	lockdep_assert_held(&set->lock);
+	return vdi_state_aborted(set) && set->completed == all_devices(set) &&
+	       set->cause.who.role != VDI_ROLE_SERVER;
+}
+
+/**
  * vdi_state_abort() - Enter the aborted state, if this reason may
  * @set: the set
  * @reason: VDI_REASON_*

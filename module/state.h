@@ -94,6 +94,7 @@ void vdi_state_devices_changed(struct vdi_set *set);
 bool vdi_state_alive(const struct vdi_set *set);
 bool vdi_state_aborted(const struct vdi_set *set);
 bool vdi_state_ended(const struct vdi_set *set);
+bool vdi_state_promised(const struct vdi_set *set);
 bool vdi_state_abort(struct vdi_set *set, u32 reason);
 
 #endif /* VDI_STATE_H */

@@ -345,6 +345,11 @@ static int foreign_calls(struct vt_child *me, void *arg)
 	if (vt_close_device(l->sdev[0]) != EIO ||
 	    vt_call(l->cdev[0], VDI_IOC_DEVICE_STATUS, &ds) != EIO)
 		return 4;
+	/* who only wants to look is answered */
+	if (vt_look(l->client, &s) || s.out_role != VDI_ROLE_CLIENT ||
+	    vt_look(l->sdev[0], &s) || s.out_role != VDI_ROLE_SERVER ||
+	    s.out_stat.state != VDI_STATE_ACTIVE)
+		return 6;
 	/* poll works: a command waits, and the ring has room */
 	if (!(vt_poll(l->cdev[0]) & POLLIN) || !(vt_poll(l->sdev[0]) & POLLOUT))
 		return 5;
@@ -374,7 +379,9 @@ static void __attribute__((constructor)) call_after_exec(void)
 
 	if (!fd)
 		return;
-	if (vt_status(atoi(fd), &s) != EIO)
+	/* who has ended by exec can't act, but may look */
+	if (vt_status(atoi(fd), &s) != EIO || vt_look(atoi(fd), &s) ||
+	    s.out_stat.state != VDI_STATE_ABORTED)
 		_exit(1);
 	raise(SIGSTOP);
 	_exit(0);
@@ -399,7 +406,7 @@ TEST_F(death, row_28b_exec_with_descriptors_kept)
 	server_up_to(_metadata, self, OPENED);
 	ASSERT_TRUE(vt_peer_begin(&self->peer, exec_keeping_descriptors));
 	ASSERT_TRUE(VT_UNTIL(waitpid(self->peer.child.pid, &status, WNOHANG | WUNTRACED)));
-	/* it lives, and its call was refused */
+	/* it lives, and was answered as it wants */
 	EXPECT_TRUE(WIFSTOPPED(status));
 	EXPECT_EQ(VDI_REASON_SERVER_DIED, vt_reason(self->fd));
 	client_is_aborted(_metadata, self->fd, self->dev);
@@ -449,7 +456,98 @@ TEST_F(death, row_29_passed_handle)
 	fd = take_fd(sock[0]);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(EIO, vt_status(fd, &s));
+	ASSERT_EQ(0, vt_look(fd, &s));
+	EXPECT_EQ(VDI_STATE_ABORTED, s.out_stat.state);
+	EXPECT_EQ(VDI_REASON_SERVER_DIED, s.out_stat.reason.reason);
 	EXPECT_NE(0, vt_poll(fd) & POLLERR);
+}
+
+/* Completes are answered on both devices, then the client waits for its death. */
+static int completes(struct vt_child *me, void *arg)
+{
+	struct vt_link *l = arg;
+	struct vdi_command c;
+
+	if (vt_adopt(l->client) || vt_adopt(l->cdev[0]) || vt_adopt(l->cdev[1]))
+		return 1;
+	if (vt_get(l->cdev[0], &c, VT_LONG) || vt_complete(l->cdev[0], 0, c.id, 0, 0) ||
+	    vt_get(l->cdev[1], &c, VT_LONG) ||
+	    vt_complete(l->cdev[1], 1, c.id, vt_hear(me), 0))
+		return 2;
+	vt_tell(me, 1);
+	pause();
+	return 3;
+}
+
+/*
+ * What its server is told, also after the client's death, is known to whoever
+ * has the descriptor: only so can another process finish or undo its work.
+ */
+static void dies_completed(struct __test_metadata *_metadata, unsigned int code,
+			   unsigned int completed)
+{
+	struct vdi_completion done;
+	struct vt_child child;
+	struct vdi_status s;
+	struct vt_link l;
+	int i;
+
+	vt_link_init(&l, 2);
+	ASSERT_EQ(0, vt_link_up(&l));
+	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, completes, &l));
+	ASSERT_EQ(0, vt_send(l.sdev[0], 0, VDI_CMD_COMPLETE, 1));
+	ASSERT_EQ(0, vt_send(l.sdev[1], 1, VDI_CMD_COMPLETE, 2));
+	ASSERT_TRUE(VT_UNTIL(!vt_look(l.client, &s) && s.out_stat.completed_devices == 1));
+	vt_tell(&child, code);
+	ASSERT_EQ(1, vt_hear(&child));
+	ASSERT_EQ(0, vt_look(l.client, &s));
+	EXPECT_EQ(VDI_STATE_ACTIVE, s.out_stat.state);
+	kill(child.pid, SIGKILL);
+	EXPECT_EQ(256 + SIGKILL, vt_finish(&child));
+	ASSERT_EQ(0, vt_look(l.client, &s));
+	EXPECT_EQ(VDI_STATE_ABORTED, s.out_stat.state);
+	EXPECT_EQ(VDI_ROLE_CLIENT, s.out_stat.reason.who.role);
+	EXPECT_EQ(completed, s.out_stat.completed_devices);
+	ASSERT_EQ(0, vt_look(l.cdev[0], &s));
+	EXPECT_EQ(completed, s.out_stat.completed_devices);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, vt_collect(l.sdev[i], &done, 0));
+		EXPECT_EQ(i ? code : 0, done.code);
+		close(l.sdev[i]);
+		close(l.cdev[i]);
+	}
+	close(l.server);
+	close(l.client);
+	vt_baseline(_metadata);
+}
+
+TEST(completed_then_dead)
+{
+	dies_completed(_metadata, 0, 2);
+}
+
+TEST(completed_in_part_then_dead)
+{
+	dies_completed(_metadata, 5, 1);
+}
+
+/* An answer counts until another one takes its place. */
+TEST_F(queue, completed_is_taken_back)
+{
+	static const unsigned int codes[] = { 0, 112 };
+	struct vdi_completion done;
+	struct vdi_command c;
+	struct vdi_status s;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, vt_send(self->server, 0, VDI_CMD_COMPLETE, i));
+		ASSERT_EQ(0, vt_get(self->client, &c, VT_LONG));
+		ASSERT_EQ(0, vt_complete(self->client, 0, c.id, codes[i], 0));
+		ASSERT_EQ(0, vt_collect(self->server, &done, VT_LONG));
+		ASSERT_EQ(0, vt_status(self->l.client, &s));
+		EXPECT_EQ(!i, s.out_stat.completed_devices);
+	}
 }
 
 TEST_HARNESS_MAIN

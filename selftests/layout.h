@@ -73,7 +73,7 @@ AT(vdi_set_stat, sleeps, 840);
 AT(vdi_set_stat, client_wait_ns, 848);
 AT(vdi_set_stat, server_wait_ns, 856);
 AT(vdi_set_stat, first_node, 864);
-AT(vdi_set_stat, __reserved, 868);
+AT(vdi_set_stat, completed_devices, 868);
 
 SIZE(vdi_get_info, 96);
 AT(vdi_get_info, size, 0);

@@ -22,9 +22,11 @@
 enum node_order { NODE_SERVE, NODE_ABORT, NODE_CLOSE, NODE_DROP };
 
 /* What befalls one command: an answer of @fail_answer, a signal to the engine
- * before the answer, or an order to the client in place of it.
+ * before the answer, or an order to the client in place of it, or right behind it.
  */
-enum node_upset { NODE_CALM, NODE_FAILS, NODE_SIGNALS, NODE_ABORTS, NODE_CLOSES, NODE_DROPS };
+enum node_upset {
+	NODE_CALM, NODE_FAILS, NODE_SIGNALS, NODE_ABORTS, NODE_CLOSES, NODE_DROPS, NODE_PARTS
+};
 
 struct node_seen {
 	unsigned int device;
@@ -39,15 +41,19 @@ struct node_seen {
  * @late: the client does not open its devices as long as this is set
  * @reverse: it answers several commands in reverse order, and for a disk also
  *	carries them out so
+ * @together: it begins when it can take so many commands at once, if that is not 0
  * @fail: code of the command to fail, 0 for none
  * @fail_nth: which of them, from 1
  * @fail_answer: and its completion code; it is not carried out
+ * @fail_result: and its result
+ * @fail_done: it is carried out, and has the result of that
  * @upset: what befalls one command of all
  * @upset_at: which, from 1
  * @engine: process that a signal goes to
  * @hold: code of the commands that it does not answer for now, or NODE_ANY
  * @order: what it shall do now
  * @holding: it holds a command now
+ * @parting: it aborts when it has given the answers it has
  * @ended: errno with which its work ended, 0 until then
  * @error: of CREATE, or of what must not fail
  * @first: number of the first node
@@ -63,15 +69,19 @@ struct node_set {
 	struct vdi_create create;
 	atomic_bool late;
 	bool reverse;
+	unsigned int together;
 	unsigned int fail;
 	unsigned int fail_nth;
 	unsigned int fail_answer;
+	uint64_t fail_result;
+	bool fail_done;
 	enum node_upset upset;
 	unsigned int upset_at;
 	pid_t engine;
 	atomic_uint hold;
 	atomic_uint order;
 	atomic_uint holding;
+	bool parting;
 	atomic_int ended;
 	atomic_int error;
 	unsigned int first;
@@ -126,6 +136,9 @@ static inline bool node_upsets(struct node_set *s, int fd)
 		return true;
 	case NODE_DROPS:
 		_exit(0);
+	case NODE_PARTS:
+		s->parting = true;
+		return false;
 	}
 	return true;
 }
@@ -137,6 +150,7 @@ static inline struct vdi_completion node_answer(struct node_set *s, int fd,
 	unsigned int n = atomic_fetch_add(&s->count[c->code % 32], 1) + 1;
 	unsigned int i = atomic_load(&s->nr_seen);
 	uint64_t result = 0;
+	bool fails;
 
 	if (i < NODE_SEEN)
 		s->seen[i] = (struct node_seen){ c->device, c->code, c->length, c->position };
@@ -148,12 +162,15 @@ static inline struct vdi_completion node_answer(struct node_set *s, int fd,
 		poll(NULL, 0, 1);
 	}
 	atomic_store(&s->holding, 0);
-	if ((s->upset_at == i + 1 && node_upsets(s, fd)) ||
-	    (s->fail == c->code && s->fail_nth == n))
-		done.code = s->fail_answer;
-	else
+	fails = (s->upset_at == i + 1 && node_upsets(s, fd)) ||
+		(s->fail == c->code && s->fail_nth == n);
+	if (fails)
+		result = s->fail_result;
+	if (!fails || s->fail_done)
 		done.code = node_carry_out(&s->store[c->device], s->config.features, c, buf,
 					   &result);
+	if (fails)
+		done.code = s->fail_answer;
 	done.result = result;
 	return done;
 }
@@ -193,8 +210,16 @@ static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 		err = ECANCELED;
 		if (node_obey(s, fd))
 			return err;
+		if (s->parting) {
+			vt_exchange(fd, &x, done, n, NULL, 0, 0, 0);
+			vt_abort(fd);
+			n = 0;
+			s->parting = false;
+		}
 		/* out of order: as many as come in a moment, so that there are some */
-		if (s->reverse)
+		if (s->together)
+			err = vt_exchange(fd, &x, done, n, todo, 64, s->together, VT_LONG);
+		else if (s->reverse)
 			err = vt_exchange(fd, &x, done, n, todo, 64, n ? 1 : 4, vt_in_ms(20));
 		else
 			err = vt_exchange(fd, &x, done, n, todo, 64, 1, vt_in_ms(20));
@@ -202,6 +227,7 @@ static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 			return err;
 		if (!err && x.out_refused)
 			return x.out_refused;
+		s->together = 0;
 		n = 0;
 		back = s->reverse && !err && node_any_order(s, todo, x.out_delivered);
 		for (i = 0; !err && i < x.out_delivered; i++) {

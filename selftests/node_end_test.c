@@ -6,6 +6,7 @@
  * client that does not answer node_wait's.
  */
 #include <pthread.h>
+#include <sched.h>
 
 #include "node.h"
 #include "peer.h"
@@ -83,6 +84,35 @@ TEST_F(node, without_complete_flush_is_the_last)
 	EXPECT_EQ(0, node_close(fd));
 	EXPECT_TRUE(node_ended(s, ESHUTDOWN));
 	EXPECT_EQ(0, node_count(s, VDI_CMD_COMPLETE));
+}
+
+/* What ends the client behind its last answer comes too late for whoever writes. */
+TEST_F(node, completed_then_aborted)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	struct node_set *s = self->s;
+	struct vdi_set_stat stat;
+	char buf[PART] = { };
+	cpu_set_t one;
+	int fd;
+
+	/* on one processor, and ahead of us: it aborts before we have closed */
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	s->create.config.features |= VDI_FEAT_REQUEST_COMPLETE;
+	s->upset = NODE_PARTS;
+	s->upset_at = 3;
+	fd = node_writer(s, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, sched_setscheduler(s->client.pid, SCHED_FIFO, &first));
+	ASSERT_EQ(0, node_write(fd, buf, PART));
+	EXPECT_EQ(0, node_close(fd));
+	ASSERT_EQ(3, atomic_load(&s->nr_seen));
+	EXPECT_EQ(VDI_CMD_COMPLETE, s->seen[2].code);
+	ASSERT_EQ(0, node_stat(s, &stat));
+	EXPECT_EQ(1, stat.completed_devices);
+	EXPECT_EQ(VDI_STATE_ABORTED, stat.state);
 }
 
 /* How a holder ends */
@@ -476,6 +506,71 @@ TEST_F(node, killed_at_any_moment)
 		close(s->client.to);
 		close(s->client.from);
 	}
+}
+
+/* The text is shown on terminals: what a program calls itself must do no harm there. */
+static int with_a_bad_name(struct vt_child *me, void *arg)
+{
+	(void)me;
+	prctl(PR_SET_NAME, "a\033[\377\nb");
+	return node_open(arg, 0, O_WRONLY) < 0 ? 100 : 1;
+}
+
+TEST_F(node, name_of_the_program_is_harmless)
+{
+	struct node_set *s = self->s;
+	struct vt_child child;
+
+	ASSERT_EQ(0, node_up(s));
+	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, with_a_bad_name, s));
+	EXPECT_EQ(1, vt_finish(&child));
+	aborted_by(_metadata, s, child.pid, "a?[??b exited with status 1");
+}
+
+/* A thread with a table of descriptors of its own is a holder of its own. */
+static void *exit_thread(void *arg)
+{
+	if (unshare(CLONE_FILES))
+		return arg;
+	syscall(SYS_exit, 3 << 8);
+	return arg;
+}
+
+static void *exit_thread_3(void *arg)
+{
+	if (!unshare(CLONE_FILES))
+		syscall(SYS_exit, 3);
+	return arg;
+}
+
+static int end_of_a_thread(struct vt_child *me, void *arg)
+{
+	int fd = node_open(arg, 0, O_WRONLY);
+	pthread_t thread;
+
+	prctl(PR_SET_NAME, "producer");
+	if (fd < 0 || pthread_create(&thread, NULL, exit_thread, NULL))
+		return 100;
+	pthread_join(thread, NULL);
+	/* 0 in its low byte: as good as a return */
+	if (node_state(arg) == VDI_STATE_ABORTED ||
+	    pthread_create(&thread, NULL, exit_thread_3, NULL))
+		return 101;
+	pthread_join(thread, NULL);
+	return vt_tell(me, 1) && vt_hear(me) == 1 ? 0 : 102;
+}
+
+TEST_F(node, thread_with_descriptors_of_its_own_fails)
+{
+	struct node_set *s = self->s;
+	struct vt_child child;
+
+	ASSERT_EQ(0, node_up(s));
+	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, end_of_a_thread, s));
+	ASSERT_EQ(1, vt_hear(&child));
+	aborted_by(_metadata, s, child.pid, FAILED_3);
+	vt_tell(&child, 1);
+	EXPECT_EQ(0, vt_finish(&child));
 }
 
 /* One of two streams fails after the other was finished. */

@@ -73,7 +73,7 @@ TEST_F(node, is_named_by_every_status)
 	ASSERT_EQ(0, node_up(s));
 	ASSERT_EQ(0, node_stat(s, &stat));
 	EXPECT_EQ(s->first, stat.first_node);
-	EXPECT_EQ(0, stat.__reserved);
+	EXPECT_EQ(0, stat.completed_devices);
 	ASSERT_OK(s->watch, VDI_IOC_LIST, &l);
 	for (i = 0; i < l.out_sets; i++) {
 		if (!strcmp(sets[i].name, s->create.name)) {

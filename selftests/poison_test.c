@@ -198,7 +198,7 @@ static void check_stat(struct __test_metadata *_metadata, const unsigned char *a
 	EXPECT_TRUE(is_clean_text(s.name, sizeof(s.name)));
 	EXPECT_TRUE(is_clean_text(s.instance, sizeof(s.instance)));
 	EXPECT_TRUE(is_clean_text(s.reason.text, sizeof(s.reason.text)));
-	EXPECT_EQ(0, s.__reserved);
+	EXPECT_EQ(0, s.completed_devices);
 }
 
 static void check_texts(struct __test_metadata *_metadata, const struct answer *a,

@@ -283,6 +283,13 @@ static inline int vt_status(int fd, struct vdi_status *s)
 	return vt_call(fd, VDI_IOC_STATUS, s);
 }
 
+/* STATUS of whatever handle, whoever owns it. */
+static inline int vt_look(int fd, struct vdi_status *s)
+{
+	*s = VT_INIT(vdi_status, .flags = VDI_STATUS_F_FOREIGN);
+	return vt_call(fd, VDI_IOC_STATUS, s);
+}
+
 /* VDI_STATE_*, or the negative errno. */
 static inline int vt_state(int fd)
 {

@@ -28,7 +28,7 @@
  * 1. a set lives as long as a bound set handle or a device handle of it;
  * 2. a handle belongs to the process that bound, opened or adopted it: in
  *    another process (fork, fd passing) each ioctl but ADOPT and mmap gives EIO,
- *    poll works;
+ *    poll works, and so does STATUS with %VDI_STATUS_F_FOREIGN;
  * 3. the end of a process, or the close of its last descriptor, before the
  *    set has ended in order aborts the set: the peer gets ECANCELED at once;
  * 4. a client's set handle is unbound again by CLOSE and may CREATE again; a
@@ -306,7 +306,8 @@ struct vdi_reason {
  * @server_wait_ns: time that the server slept in EXCHANGE
  * @first_node: number of the node of the first device, %VDI_NODE_NONE if the set
  *	has no nodes; the other devices have those that follow
- * @__reserved: 0
+ * @completed_devices: devices whose Complete the client has answered with success;
+ *	the server gets these answers also if the set is aborted afterwards
  */
 struct vdi_set_stat {
 	char name[VDI_NAME_SIZE];
@@ -340,7 +341,7 @@ struct vdi_set_stat {
 	__aligned_u64 client_wait_ns;
 	__aligned_u64 server_wait_ns;
 	__u32 first_node;
-	__u32 __reserved;
+	__u32 completed_devices;
 };
 
 /**
@@ -673,16 +674,22 @@ struct vdi_open_device {
 	__u32 out_index;
 };
 
+#define VDI_STATUS_F_FOREIGN		0x1	/* of whatever process's handle */
+#define VDI_STATUS_F_ALL		VDI_STATUS_F_FOREIGN
+
 /**
  * struct vdi_status - ioctl(VDI_IOC_STATUS)
  * @size: sizeof(struct vdi_status)
- * @flags: Must be 0
+ * @flags: VDI_STATUS_F_*
  * @out_role: VDI_ROLE_* of this handle
  * @out_draining: 1 if the server has closed this handle
  * @out_stat: state, parties, reason and counters of the set
  *
  * State of the set that the handle is bound to; the reason of an abort stays
  * until the last handle goes.
+ *
+ * With %VDI_STATUS_F_FOREIGN a handle of another process answers as well, also
+ * when that one is dead: who was passed the descriptor learns how the set ended.
  *
  * Return: 0, or
  *

@@ -96,6 +96,7 @@ void show_set_json(struct json *json, const struct vdi_set_stat *stat)
 	json_number(json, "ring_depth", stat->ring_depth);
 	json_number(json, "client_devices", stat->client_devices);
 	json_number(json, "server_devices", stat->server_devices);
+	json_number(json, "completed_devices", stat->completed_devices);
 	json_number(json, "closed_devices", stat->closed_devices);
 	json_number(json, "pieces", stat->pieces);
 	json_number(json, "area_bytes", stat->area_size);
@@ -145,9 +146,9 @@ void show_set_text(const struct vdi_set_stat *stat)
 	if (stat->instance[0])
 		printf("%-10s %s\n", "instance", stat->instance);
 	printf("%-10s %s\n", "state", vdi_state_name(stat->state));
-	printf("%-10s %u, opened by client %u, by server %u, closed %u\n", "devices",
+	printf("%-10s %u, opened by client %u, by server %u, completed %u, closed %u\n", "devices",
 	       stat->device_count, stat->client_devices, stat->server_devices,
-	       stat->closed_devices);
+	       stat->completed_devices, stat->closed_devices);
 	printf("%-10s %s%s\n", "kind", device_kind_name(stat->features),
 	       stat->features & VDI_FEAT_REMOVABLE ? ", removable media" : "");
 	show_nodes_text(stat);
