@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The end of a backup: a failing Flush or Complete fails it on the engine's side,
-# a client that can't finish fails Complete and leaves no target, and Flush may
-# come more than once.  What comes after Complete is cli_test's (withdrawn).
+# a client that can't finish fails Complete and leaves no target, Flush may come
+# more than once, and what ends the client after Complete comes too late.  The
+# engine that ends the set there is cli_test's (withdrawn); each system call about
+# that moment is commit_test's.
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
-export PATH=$top/.build/user/bin:$PATH
+export PATH=$top/.build/user/bin:$top/.build/selftests:$PATH
 export LD_LIBRARY_PATH=$top/.build/user/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 # shellcheck source=selftests/cli.sh
 . "$here/cli.sh"
@@ -77,6 +79,48 @@ test_flush_more_than_once() {
 	until_true there_is rt && run_in in 0 ./serve rt && ended 0 recv "$pid" || return 1
 	start send vdi send rt file
 	vdi get rt >back && ended 0 send "$pid" && cmp in back
+}
+
+# late HOW: the set ends when Complete was answered and no device is closed yet
+late() {
+	case $1 in
+	interrupted)	kill -INT "$recv" ;;
+	aborted)	run 0 vdi abort rt ;;
+	killed)		kill -KILL "$(child_of "$recv")" ;;
+	esac
+}
+
+# The engine was told of success, so there is a backup, and recv says so.
+test_ended_after_complete() {
+	local how engine status
+	mkfifo go
+	for how in interrupted aborted killed; do
+		exec 9<>go
+		echo precious >file
+		start recv vdi recv --force rt file
+		recv=$pid
+		timeout 120 media_engine rt write 3<go >engine.out <<-'END' &
+			write 65536 1
+			flush
+			complete
+			sync completed
+		END
+		engine=$!
+		until_true grep -q completed engine.out && late "$how" || return 1
+		status=0
+		[ "$how" != killed ] || status=137
+		ended "$status" recv "$recv" || fail "$how" || return 1
+		echo go >&9
+		exec 9>&-
+		wait "$engine" || fail "$how: the engine failed: $(cat engine.out)" || return 1
+		[ "$how" = killed ] || grep -q 'told of success' recv.err ||
+			fail "$how: recv says nothing: $(cat recv.err)" || return 1
+		until_true nothing_left file.old file.partial || return 1
+		start send vdi send rt file
+		vdi get rt >back && ended 0 send "$pid" && [ "$(stat -c %s back)" = 65536 ] ||
+			fail "$how: it can't be restored" || return 1
+		rm file
+	done
 }
 
 [ "$(id -u)" = 0 ] || { echo "1..0 # SKIP must be root"; exit 4; }

@@ -106,6 +106,7 @@ static int backup_client(void *ctx, const struct pair_sync *sync)
 	backup->sync = sync;
 	session_client(&backup->session, backup->name, &client);
 	client.peer_fd = sync->hear;
+	client.over_fd = sync->over;
 	if (backup->pair.shared) {
 		client.mode = 0660;
 		client.gid = backup->pair.set_gid;
@@ -263,6 +264,7 @@ static int backup_verb(int argc, char **argv, bool restore)
 	backup.pair.ctx = &backup;
 	backup.pair.engine = backup_engine;
 	backup.pair.client = backup_client;
+	backup.pair.client_decides = !restore && !backup.digests;
 	return pair_run(&backup.pair);
 }
 

@@ -270,9 +270,14 @@ static int client_verdict(struct client *client)
 
 	if (ret)
 		return verdict_error(ret, "look at", client->options->name);
-	client->ended = stat.closed_devices == stat.device_count;
-	if (client->ended)
+	client->ended = verdict_agreed(&stat);
+	if (stat.closed_devices == stat.device_count)
 		return atomic_load(&client->code);
+	if (client->ended && !atomic_load(&client->failed)) {
+		report_info("%s: aborted when the engine had been told of success: what it knows stays",
+			    stat.name);
+		return 0;
+	}
 	if (stat.state != VDI_STATE_ABORTED)
 		return report_fail(EXIT_FAILED, "%s: ended in state %s", stat.name,
 				   vdi_state_name(stat.state));
@@ -419,9 +424,9 @@ int client_run(const struct client_options *options, const struct client_job *jo
 	ret = client_create(&client);
 	if (!ret && options->nodes.wanted)
 		ret = client_show_nodes(&client);
+	if (!ret && job->created)
+		ret = job->created(job->ctx, vdi_client_fd(client.client));
 	if (!ret) {
-		if (job->created)
-			job->created(job->ctx);
 		progress_start(&client.progress, options->progress, options->count);
 		ret = watch_run(&watch);
 		if (client.ended && !ret)
@@ -431,6 +436,8 @@ int client_run(const struct client_options *options, const struct client_job *jo
 		result->ended = client.ended;
 		result->failed = client.failed;
 		result->bytes = client.bytes;
+		if (job->over)
+			job->over(job->ctx, client.ended);
 		vdi_client_close(client.client);
 	}
 	if (client.client)

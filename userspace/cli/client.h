@@ -28,6 +28,7 @@ struct client_options {
 	int64_t idle_timeout_ms;	/* 0: for ever */
 	enum progress_when progress;
 	int peer_fd;			/* hangs up when the engine's process ends; -1: unknown */
+	int over_fd;			/* open until all has been done, also after our death; -1 */
 };
 
 /* How a command ends */
@@ -43,8 +44,10 @@ struct client_job {
 	void *ctx;
 	bool read;			/* a restore */
 	uint64_t total;			/* bytes, if they are known here */
-	/* the set exists; may be NULL */
-	void (*created)(void *ctx);
+	/* the set exists, @set_fd is its descriptor; 0 or an exit code; may be NULL */
+	int (*created)(void *ctx, int set_fd);
+	/* the set is to be closed; @ended as in the result; may be NULL */
+	void (*over)(void *ctx, bool ended);
 	/* before the first command of a device; 0 or -errno after a line on stderr */
 	int (*start)(void *ctx, unsigned int index, const char *device,
 		     const struct vdi_config *config);
@@ -54,7 +57,7 @@ struct client_job {
 };
 
 struct client_result {
-	bool ended;		/* the engine has closed all devices in order */
+	bool ended;		/* in the engine's eyes too: see verdict_agreed() */
 	bool failed;		/* a command failed here */
 	uint64_t bytes;
 };

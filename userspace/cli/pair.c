@@ -28,6 +28,7 @@
 #include "report.h"
 
 #define PAIR_GROUPS	64
+#define PAIR_OVER_MS	10000
 
 struct pair_user {
 	const char *name;
@@ -122,10 +123,9 @@ static int pair_become(const struct pair_user *user, gid_t set_gid)
 }
 
 static pid_t pair_fork(struct pair *pair, struct pair_child *child, const struct pair_user *user,
-		       int (*run)(void *ctx, const struct pair_sync *sync), int say, int hear,
-		       const int *close_fds)
+		       int (*run)(void *ctx, const struct pair_sync *sync),
+		       const struct pair_sync *sync, const int *close_fds)
 {
-	const struct pair_sync sync = { .say = say, .hear = hear };
 	pid_t parent = getpid();
 	sigset_t none;
 	int ret = 0;
@@ -150,7 +150,7 @@ static pid_t pair_fork(struct pair *pair, struct pair_child *child, const struct
 	if (getppid() != parent)
 		ret = EXIT_FAILED;
 	if (!ret)
-		ret = run(pair->ctx, &sync);
+		ret = run(pair->ctx, sync);
 	fflush(NULL);
 	_exit(ret);
 }
@@ -185,12 +185,18 @@ static int pair_code(const struct pair_child *child)
 }
 
 /* The cause counts, not that the other side was told of it. */
-static int pair_verdict(const struct pair_child *children, int stop_sig)
+static int pair_verdict(const struct pair *pair, const struct pair_child *children, int stop_sig)
 {
 	int engine = pair_code(&children[0]), client = pair_code(&children[1]);
 
 	if (!engine && !client)
 		return EXIT_DONE;
+	/* the client's work is done before the engine is told so */
+	if ((!engine && WIFSIGNALED(children[1].status)) ||
+	    (!client && pair->client_decides && WIFSIGNALED(children[0].status))) {
+		report_info("the %s had ended with success", children[!!engine].role);
+		return EXIT_DONE;
+	}
 	if (stop_sig)
 		return EXIT_SIGNAL + stop_sig;
 	if (client && client != EXIT_PEER)
@@ -200,7 +206,7 @@ static int pair_verdict(const struct pair_child *children, int stop_sig)
 	return EXIT_PEER;
 }
 
-static int pair_wait(struct pair_child *children)
+static int pair_wait(const struct pair *pair, struct pair_child *children)
 {
 	int stop_sig = 0;
 	sigset_t set;
@@ -221,7 +227,20 @@ static int pair_wait(struct pair_child *children)
 		if (sig > 0 && sig != SIGCHLD && sig != SIGUSR1)
 			stop_sig = sig;
 	}
-	return pair_verdict(children, stop_sig);
+	return pair_verdict(pair, children, stop_sig);
+}
+
+/*
+ * A client that was killed may have left its guard at work: who is told that there
+ * is no backup must not find one.  What hangs there hangs without us.
+ */
+static void pair_wait_over(int over)
+{
+	struct pollfd pfd = { .fd = over };
+
+	while (poll(&pfd, 1, PAIR_OVER_MS) < 0 && errno == EINTR)
+		continue;
+	close(over);
 }
 
 static void pair_block_signals(void)
@@ -242,7 +261,7 @@ int pair_run(struct pair *pair)
 {
 	struct pair_child children[2] = { { .role = "engine" }, { .role = "client" } };
 	struct pair_user engine = { .uid = geteuid(), .gid = getegid() }, client = engine;
-	int ready[2], made[2];
+	int ready[2], made[2], over[2];
 	int ret = 0;
 
 	if (pair->engine_user)
@@ -258,23 +277,28 @@ int pair_run(struct pair *pair)
 		engine.name = "root", engine.known = true;
 	if (pair->shared && !client.name)
 		client.name = "root", client.known = true;
-	if (pipe2(ready, O_CLOEXEC) || pipe2(made, O_CLOEXEC))
+	if (pipe2(ready, O_CLOEXEC) || pipe2(made, O_CLOEXEC) || pipe2(over, O_CLOEXEC))
 		return report_fail(EXIT_FAILED, "pipe: %s", strerror(errno));
 	pair_block_signals();
-	pair_fork(pair, &children[0], &engine, pair->engine, ready[1], made[0],
+	pair_fork(pair, &children[0], &engine, pair->engine,
+		  &(struct pair_sync){ ready[1], made[0], over[1] },
 		  (int[]){ ready[0], made[1] });
-	pair_fork(pair, &children[1], &client, pair->client, made[1], ready[0],
+	pair_fork(pair, &children[1], &client, pair->client,
+		  &(struct pair_sync){ made[1], ready[0], over[1] },
 		  (int[]){ ready[1], made[0] });
 	close(ready[0]);
 	close(ready[1]);
 	close(made[0]);
 	close(made[1]);
+	close(over[1]);
 	report_verbose("client is process %d (uid %u), engine is process %d (uid %u)",
 		       children[1].pid, client.uid, children[0].pid, engine.uid);
 	if (children[0].pid < 0 || children[1].pid < 0) {
 		pair_forward(children, SIGTERM);
-		pair_wait(children);
+		pair_wait(pair, children);
 		return EXIT_FAILED;
 	}
-	return pair_wait(children);
+	ret = pair_wait(pair, children);
+	pair_wait_over(over[0]);
+	return ret;
 }

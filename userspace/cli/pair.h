@@ -12,6 +12,7 @@
 struct pair_sync {
 	int say;		/* to the other side */
 	int hear;		/* from it; hangs up when its process ends */
+	int over;		/* who has it open has something left to do */
 };
 
 /* Both: 0 if the other side is there; else it has ended, and said why. */
@@ -25,6 +26,7 @@ struct pair {
 	/* each in a process of its own: an exit code */
 	int (*engine)(void *ctx, const struct pair_sync *sync);
 	int (*client)(void *ctx, const struct pair_sync *sync);
+	bool client_decides;		/* if its code is 0, all is done: a backup */
 	/* out, before the two begin: what the set needs for the two users */
 	bool shared;
 	unsigned int set_gid;

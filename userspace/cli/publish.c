@@ -219,6 +219,14 @@ int publish_create_in(struct publish *publish, const char *name)
 		      0600);
 }
 
+int publish_open_in(struct publish *publish, const char *name)
+{
+	char partial[NAME_MAX + 1];
+
+	snprintf(partial, sizeof(partial), "%s.partial", name);
+	return openat(publish->dir_fd, partial, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+}
+
 int publish_name_in(struct publish *publish, const char *name, bool final)
 {
 	char partial[NAME_MAX + 1];
@@ -296,6 +304,44 @@ int publish_withdraw(struct publish *publish)
 	if (!ret && fsync(publish->parent_fd))
 		ret = -errno;
 	return ret;
+}
+
+static bool publish_is(const char *path, const struct stat *own)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && st.st_dev == own->st_dev && st.st_ino == own->st_ino;
+}
+
+int publish_orphan(struct publish *publish, int fd, bool keep)
+{
+	struct stat own, st;
+	int ret = 0;
+
+	if (fstat(fd, &own))
+		return -errno;
+	publish->replaced = publish->force && !lstat(publish->old, &st);
+	if (!publish_is(publish->path, &own)) {
+		/* between two names, where they can't be exchanged */
+		if (publish->replaced && lstat(publish->path, &st))
+			ret = publish_rename(publish->old, publish->path, 0);
+		return ret;
+	}
+	if (!lstat(publish->partial, &st)) {
+		/* exchanged, and what was replaced has not come further */
+		if (!keep)
+			ret = publish_rename(publish->partial, publish->path, RENAME_EXCHANGE);
+		else
+			ret = publish_rename(publish->partial, publish->old, RENAME_NOREPLACE);
+		publish->replaced = keep;
+		if (!ret && fsync(publish->parent_fd))
+			ret = -errno;
+	} else if (!keep) {
+		ret = publish_withdraw(publish);
+	}
+	if (!ret && keep)
+		publish_settle(publish);
+	return ret ? ret : keep;
 }
 
 void publish_settle(struct publish *publish)

@@ -30,11 +30,19 @@ int publish_open(struct publish *publish, const char *path, bool dir, bool force
 
 /* NAME.partial in the temporary directory: a descriptor, or -1 and errno */
 int publish_create_in(struct publish *publish, const char *name);
+int publish_open_in(struct publish *publish, const char *name);	/* one that is there */
 /* NAME.partial becomes NAME there, or back: 0 or -errno */
 int publish_name_in(struct publish *publish, const char *name, bool final);
 
 int publish_commit(struct publish *publish);	/* 0 or -errno; durable */
 int publish_withdraw(struct publish *publish);	/* 0 or -errno; durable */
+/*
+ * As seen by a process that has not written it: @fd is what was PATH.partial in
+ * the beginning.  At whatever point the other one ended, makes it PATH for good
+ * if it has got that name and @keep is set, or else takes the name away, and what
+ * it replaced is back.  Returns 1 if it is PATH, 0 if not, or -errno.
+ */
+int publish_orphan(struct publish *publish, int fd, bool keep);
 void publish_settle(struct publish *publish);	/* what was replaced goes */
 void publish_discard(struct publish *publish);	/* the temporary thing goes */
 void publish_free(struct publish *publish);

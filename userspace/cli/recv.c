@@ -16,6 +16,7 @@
 
 #include "cli.h"
 #include "device.h"
+#include "guard.h"
 #include "option.h"
 #include "recv.h"
 #include "report.h"
@@ -25,6 +26,8 @@
 
 struct recv {
 	struct target *target;
+	struct guard guard;
+	int over_fd;
 	bool completes;			/* the engine sends Complete */
 	bool discards;			/* it may send Discard */
 	atomic_int error;		/* the first one, -errno; kept: all that follows fails */
@@ -34,12 +37,21 @@ struct recv {
 	void *created_ctx;
 };
 
-static void recv_created(void *ctx)
+static int recv_created(void *ctx, int set_fd)
+{
+	struct recv *recv = ctx;
+	int ret = guard_start(&recv->guard, set_fd, recv->over_fd, recv->target);
+
+	if (!ret && recv->created)
+		recv->created(recv->created_ctx);
+	return ret;
+}
+
+static void recv_over(void *ctx, bool ended)
 {
 	struct recv *recv = ctx;
 
-	if (recv->created)
-		recv->created(recv->created_ctx);
+	guard_tell(&recv->guard, ended);
 }
 
 /* Tells the first error; returns the completion code for it. */
@@ -214,6 +226,7 @@ int recv_run(const struct client_options *client, const struct target_options *t
 	     void (*created)(void *ctx), void *ctx)
 {
 	struct recv recv = {
+		.over_fd = client->over_fd,
 		.discards = client->features & VDI_FEAT_DISCARD,
 		.created = created,
 		.created_ctx = ctx,
@@ -221,6 +234,7 @@ int recv_run(const struct client_options *client, const struct target_options *t
 	const struct client_job job = {
 		.ctx = &recv,
 		.created = recv_created,
+		.over = recv_over,
 		.start = recv_start,
 		.command = recv_command,
 	};
@@ -244,6 +258,7 @@ int recv_run(const struct client_options *client, const struct target_options *t
 				  "%s: the engine ended without %s: that is no backup",
 				  client->name, recv.completes ? "Complete" : "Flush");
 	left = target_close(recv.target, keep);
+	guard_end(&recv.guard);
 	if (atomic_load(&recv.error) && ret < EXIT_SIGNAL)
 		ret = EXIT_FAILED;
 	return ret == EXIT_FAILED && left ? EXIT_PARTIAL : ret;

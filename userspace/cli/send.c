@@ -24,12 +24,14 @@ struct send {
 	void *created_ctx;
 };
 
-static void send_created(void *ctx)
+static int send_created(void *ctx, int set_fd)
 {
 	struct send *send = ctx;
 
+	(void)set_fd;
 	if (send->created)
 		send->created(send->created_ctx);
+	return 0;
 }
 
 static int send_start(void *ctx, unsigned int index, const char *device,

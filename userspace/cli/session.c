@@ -154,5 +154,6 @@ void session_client(const struct session *session, const char *name,
 		.idle_timeout_ms = session->idle_timeout_ms,
 		.progress = session->progress,
 		.peer_fd = -1,
+		.over_fd = -1,
 	};
 }

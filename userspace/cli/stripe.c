@@ -114,6 +114,24 @@ int stripe_write_trailer(int fd, off_t base, const struct stripe_info *info)
 			     base + STRIPE_HEADER_SIZE + info->length);
 }
 
+int stripe_cut(int fd)
+{
+	uint8_t magic[sizeof(stripe_trailer_magic)];
+	struct stat st;
+	int ret;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_size < STRIPE_HEADER_SIZE + STRIPE_TRAILER_SIZE)
+		return 0;
+	st.st_size -= STRIPE_TRAILER_SIZE;
+	ret = stripe_pread(fd, magic, sizeof(magic), st.st_size);
+	if (!ret && !memcmp(magic, stripe_trailer_magic, sizeof(magic)) &&
+	    ftruncate(fd, st.st_size))
+		ret = -errno;
+	return ret;
+}
+
 static bool stripe_zero(const uint8_t *p, size_t len)
 {
 	while (len--)

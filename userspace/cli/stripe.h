@@ -97,6 +97,8 @@ int stripe_pread(int fd, void *buf, size_t len, off_t pos);
 /* Of the image that begins at @base: 0 or -errno */
 int stripe_write_header(int fd, off_t base, const struct stripe_info *info);
 int stripe_write_trailer(int fd, off_t base, const struct stripe_info *info);
+/* The last trailer of a file that may have none goes: 0 or -errno */
+int stripe_cut(int fd);
 
 /*
  * Reads and checks header, trailer and length of the image that ends at @end,

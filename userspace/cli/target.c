@@ -171,7 +171,7 @@ int target_open(struct target **out, const struct target_options *options)
 		goto err_free;
 	if (target->kind == TARGET_STDOUT)
 		target->stripes[0].fd = STDOUT_FILENO;
-	if (target->kind == TARGET_FILE || target->kind == TARGET_DIR) {
+	if (target_on_disk(target)) {
 		ret = publish_open(&target->publish, options->path, target->kind == TARGET_DIR,
 				   options->force, 0600);
 		if (!ret)
@@ -325,7 +325,7 @@ static int target_commit(struct target *target)
 	ret = target_name_all(target, true);
 	if (ret)
 		return ret;
-	if (target->kind == TARGET_FILE || target->kind == TARGET_DIR) {
+	if (target_on_disk(target)) {
 		ret = publish_commit(&target->publish);
 		if (ret)
 			return ret;
@@ -414,9 +414,63 @@ static bool target_give_up(struct target *target)
 	return true;
 }
 
+bool target_on_disk(const struct target *target)
+{
+	return target->kind == TARGET_FILE || target->kind == TARGET_DIR;
+}
+
+unsigned int target_orphan_fds(const struct target *target, int *fds)
+{
+	fds[0] = target->publish.parent_fd;
+	fds[1] = target->kind == TARGET_DIR ? target->publish.dir_fd : target->stripes[0].fd;
+	return TARGET_ORPHAN_FDS;
+}
+
+/* Like target_spoil(), without knowing what was written. */
+static int target_orphan_spoil(struct target *target, unsigned int index)
+{
+	unsigned int medium;
+	int fd, ret = 0;
+
+	if (target->kind == TARGET_FILE)
+		return stripe_cut(target->stripes[0].fd);
+	for (medium = 0; !ret; medium++) {
+		char name[64];
+
+		target_stripe_name(target, index, medium, name, sizeof(name));
+		publish_name_in(&target->publish, name, false);
+		fd = publish_open_in(&target->publish, name);
+		if (fd < 0)
+			return errno == ENOENT ? 0 : -errno;
+		ret = stripe_cut(fd);
+		close(fd);
+	}
+	return ret;
+}
+
+void target_orphan(struct target *target, bool keep)
+{
+	int fds[TARGET_ORPHAN_FDS];
+	unsigned int i;
+	int ret;
+
+	target_orphan_fds(target, fds);
+	ret = publish_orphan(&target->publish, fds[1], keep);
+	if (ret > 0)
+		return;
+	if (ret < 0)
+		report_warn("%s: could not be withdrawn: %s; it is no backup, remove it",
+			    target->publish.path, strerror(-ret));
+	for (i = 0, ret = 0; i < target->options.count && !ret; i++)
+		ret = target_orphan_spoil(target, i);
+	if (ret)
+		report_warn("%s: stripe %u: %s", target->publish.partial, i, strerror(-ret));
+	report_info("%s holds what came, and is not a backup", target->publish.partial);
+}
+
 bool target_close(struct target *target, bool keep)
 {
-	bool on_disk = target->kind == TARGET_FILE || target->kind == TARGET_DIR;
+	bool on_disk = target_on_disk(target);
 	bool left = false;
 
 	if (on_disk && target->committed && keep && !target->discarded)

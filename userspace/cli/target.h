@@ -56,6 +56,17 @@ int target_finish(struct target *target, unsigned int index);
 bool target_committed(const struct target *target);
 const char *target_path(const struct target *target);
 
+bool target_on_disk(const struct target *target);	/* is it files? */
+
+/*
+ * For another process than the one that wrote the target: what it needs of the
+ * descriptors of that, and what it does when that has died.  @keep: the engine
+ * has ended in order.
+ */
+#define TARGET_ORPHAN_FDS	2
+unsigned int target_orphan_fds(const struct target *target, int *fds);
+void target_orphan(struct target *target, bool keep);
+
 /*
  * After the last thread has ended.  @keep: the engine has ended in order, so
  * a committed target stays and what it replaced goes.  Otherwise a committed

@@ -101,6 +101,14 @@ void verdict_reason(const struct vdi_reason *reason, char *buf, size_t size)
 		 reason->text[0] ? ": " : "", reason->text);
 }
 
+bool verdict_agreed(const struct vdi_set_stat *stat)
+{
+	if (stat->closed_devices == stat->device_count)
+		return true;
+	return stat->completed_devices == stat->device_count &&
+	       stat->state == VDI_STATE_ABORTED && stat->reason.who.role != VDI_ROLE_SERVER;
+}
+
 int verdict_aborted(const struct vdi_set_stat *stat)
 {
 	/* one line for programs, as in the manual */

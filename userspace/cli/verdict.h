@@ -2,6 +2,7 @@
 #ifndef VDI_VERDICT_H
 #define VDI_VERDICT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,14 @@ const char *verdict_reason_name(uint32_t reason);
 
 /* Who ended a set and why, in words. */
 void verdict_reason(const struct vdi_reason *reason, char *buf, size_t size);
+
+/*
+ * Have both sides agreed on the end?  All devices are closed in order, or all
+ * were completed before something on the client's side ended the set: then the
+ * engine gets these answers nevertheless.  An engine that ends the set itself
+ * does not want what was completed.
+ */
+bool verdict_agreed(const struct vdi_set_stat *stat);
 
 /* A line on stderr about an aborted set; returns EXIT_PEER. */
 int verdict_aborted(const struct vdi_set_stat *stat);

@@ -254,13 +254,27 @@ int stream_wait_all(struct stream_set *set, struct stream *stream)
 	return ret;
 }
 
-int stream_end(struct stream_set *set)
+/* The client has gone, or been ended, after it had promised the backup. */
+static bool stream_promised(struct stream_set *set)
+{
+	struct vdi_set_stat stat;
+
+	if (vdi_server_stat(set->server, &stat, sizeof(stat)) || !verdict_agreed(&stat))
+		return false;
+	report_info("%s: the client ended before its devices were closed, but has completed the backup",
+		    set->options.name);
+	return true;
+}
+
+int stream_end(struct stream_set *set, bool completed)
 {
 	unsigned int i;
 
 	for (i = 0; i < set->config.device_count; i++) {
 		int ret = vdi_server_close_device(set->streams[i].device);
 
+		if (ret == -ECANCELED && completed && stream_promised(set))
+			break;
 		if (ret)
 			return stream_failed(set, &set->streams[i], "CloseDevice", ret);
 	}

@@ -248,5 +248,5 @@ void stream_give_up(struct stream_set *set)
 		    stream_one(set, stream, VDI_CMD_DISCARD, 0, &answer))
 			return;
 	}
-	stream_end(set);
+	stream_end(set, false);
 }

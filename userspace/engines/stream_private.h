@@ -97,7 +97,10 @@ int stream_read_again(struct stream_set *set, struct stream *stream);
 /* After a failure: Discard, and CloseDevice for all. */
 void stream_give_up(struct stream_set *set);
 
-/* Closes all devices in order. */
-int stream_end(struct stream_set *set);
+/*
+ * Closes all devices in order.  @completed: Complete was answered with success on
+ * all of them, so that an end of the client makes no difference any more.
+ */
+int stream_end(struct stream_set *set, bool completed);
 
 #endif /* VDI_STREAM_PRIVATE_H */

@@ -171,5 +171,5 @@ int stream_done(struct stream_set *set)
 		if (ret)
 			return stream_failed(set, &set->streams[i], "Read", ret);
 	}
-	return stream_end(set);
+	return stream_end(set, false);
 }

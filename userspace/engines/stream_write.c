@@ -138,5 +138,5 @@ int stream_finish(struct stream_set *set)
 		ret = stream_all(set, VDI_CMD_FLUSH, 0, "Flush");
 	if (!ret && stream_has(set, VDI_FEAT_COMPLETE_ENABLED))
 		ret = stream_all(set, VDI_CMD_COMPLETE, 0, "Complete");
-	return ret ? ret : stream_end(set);
+	return ret ? ret : stream_end(set, stream_has(set, VDI_FEAT_COMPLETE_ENABLED));
 }

@@ -95,12 +95,13 @@ int main(int argc, char **argv)
 		ret = -EIO;
 	if (!ret)
 		ret = carry_out(device, VDI_CMD_FLUSH, 0, 0);
-	/* after this answer the backup is good */
 	if (!ret)
 		ret = carry_out(device, VDI_CMD_COMPLETE, 0, 0);
-	if (!ret)
-		ret = vdi_server_close_device(device);
 	if (ret)
+		return failed(argv[1], ret);
+	/* after that answer the backup is good: an abort comes too late */
+	ret = vdi_server_close_device(device);
+	if (ret && ret != -ECANCELED)
 		return failed(argv[1], ret);
 	vdi_server_close(server);
 	vdi_server_free(server);
