@@ -284,4 +284,22 @@ static inline int vt_do_pass(struct vt_page *p)
 	return vt_pass_fd(p->arg, p->fd);
 }
 
+/*
+ * What a peer has whose other side has died while the set was Active: NULL if that
+ * is so and it can close, else what is wrong.
+ */
+static inline const char *vt_peer_survives(struct vt_peer *peer, unsigned int reason)
+{
+	const struct vdi_set_stat *stat = &peer->page->status.out_stat;
+
+	peer->page->arg = 0;
+	if (vt_peer(peer, vt_do_status) || stat->state != VDI_STATE_ABORTED)
+		return "the set is not aborted";
+	if (stat->reason.reason != reason)
+		return "it has another reason";
+	if (vt_peer(peer, vt_do_get) != ECANCELED)
+		return "EXCHANGE does not give ECANCELED";
+	return vt_peer(peer, vt_do_close) ? "CLOSE fails" : NULL;
+}
+
 #endif /* VDI_TEST_PEER_H */
