@@ -3,17 +3,14 @@
  * A client with a process for each device: the primary makes the set and opens no
  * device, its children join the set by its name.
  *
- * usage: processes backup|restore SET DIRECTORY DEVICES [VICTIM]
- *
- * The child number VICTIM is killed as soon as its device is open.
+ * usage: processes backup|restore SET DIRECTORY DEVICES
  */
 #include "client.hpp"
 
-#include <csignal>
 #include <sys/wait.h>
 #include <vector>
 
-static int secondary(char **argv, int number, bool victim)
+static int secondary(char **argv, int number)
 {
 	ClientVirtualDeviceSet *vds = new ClientVirtualDeviceSet();
 	std::string name = deviceName(argv[2], number);
@@ -25,8 +22,6 @@ static int secondary(char **argv, int number, bool victim)
 		return 1;
 	if (failed("OpenDevice", vds->OpenDevice(&name[0], &vd)))
 		return 1;
-	if (victim)
-		raise(SIGKILL);
 	if (failed("GetConfiguration", vds->GetConfiguration(INFINITE, &config)))
 		return 1;
 	if (failed("GetCommand", serve(vd, fd), VD_E_CLOSE)) {
@@ -45,7 +40,6 @@ int main(int argc, char **argv)
 		return 2;
 	ClientVirtualDeviceSet *vds = new ClientVirtualDeviceSet();
 	std::vector<pid_t> children(atoi(argv[4]));
-	int victim = argc > 5 ? atoi(argv[5]) : -1;
 	VDConfig config = VDConfig();
 	bool bad = false;
 	int status;
@@ -57,7 +51,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < children.size(); i++) {
 		children[i] = fork();
 		if (!children[i])
-			exit(secondary(argv, i, (int)i == victim));
+			exit(secondary(argv, i));
 	}
 	for (size_t i = 0; i < children.size(); i++) {
 		waitpid(children[i], &status, 0);
