@@ -3,7 +3,7 @@
 #
 # Which lines and branches of the module the test programs run: builds the module
 # with counters, runs the tests in a guest, and reads what the guest counted.  Owns
-# the sums and the list; the tests are selftests/run.sh's, the guest is vm.sh's.
+# the run; the sums are coverage.awk's, the tests run.sh's, the guest is vm.sh's.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,16 +15,22 @@ usage() {
 usage: coverage.sh [OPTION]... [PATTERN]...
 Runs the test programs that match a PATTERN (as selftests/run.sh does; default:
 all in C) with a module that counts, and prints for each source file of it how many
-lines and branches ran.
+lines, branches and functions ran.
 
   --kernel NAME     uml (default) or debug
   --keep            add to the counts of the runs before
-  --uncovered       print the lines, too, that did not run
+  --sum             run nothing: only sum up the runs before
+  --uncovered       print the lines, too, that did not run, with a - in front, and
+                    those of which a branch has a side that was not taken, with a ?
   --lines PERCENT   fail if fewer of the lines ran
   --branches PERCENT  the same for branches
+  --functions PERCENT  the same for functions
   --timeout S       limit for the guest (default 3600)
   --help            this text
 
+With a PERCENT it also fails for such a line that has no reason in
+selftests/uncovered, and names the reasons there that are not needed any more.
+Branches of assertions are not counted: one side of them is a bug.
 The counted source is left in .build/coverage.  Ends with 1 if a test failed.
 END
 }
@@ -34,14 +40,16 @@ die() {
 	exit 1
 }
 
-kernel=uml keep='' uncovered='' lines=0 branches=0 limit=3600
+kernel=uml keep='' sum_up='' uncovered='' lines=0 branches=0 functions=0 limit=3600
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kernel)	kernel=${2:?coverage: --kernel needs a name}; shift ;;
 	--keep)		keep=1 ;;
+	--sum)		keep=1 sum_up=1 ;;
 	--uncovered)	uncovered=1 ;;
 	--lines)	lines=${2:?coverage: --lines needs a number}; shift ;;
 	--branches)	branches=${2:?coverage: --branches needs a number}; shift ;;
+	--functions)	functions=${2:?coverage: --functions needs a number}; shift ;;
 	--timeout)	limit=${2:?coverage: --timeout needs a number}; shift ;;
 	--help|-h)	usage; exit 0 ;;
 	-*)		usage >&2; exit 2 ;;
@@ -61,21 +69,27 @@ mkdir -p "$raw" "$out"
 
 # The counts are read in the guest, where the module may have gone already: the
 # kernel keeps them.  A run leaves one directory of them.
-run=$(mktemp -d "$raw/run.XXXXXX")
+run_tests() {
+	local run rc=0
+	run=$(mktemp -d "$raw/run.XXXXXX")
+	# shellcheck disable=SC2016 # expanded in the guest
+	VDI_TEST_SCALE=${VDI_TEST_SCALE:-2} "$here/vm.sh" --kernel "$kernel" --gcov \
+		--out "$run" --timeout "$limit" -- bash -c '
+		dir=$1 rc=0
+		shift
+		"$VDI_TOP/selftests/run.sh" "$@" || rc=$?
+		# not cp: their size is known when they are read
+		for f in "/sys/kernel/debug/gcov$dir"/module/*.gcda; do
+			cat "$f" >"$VDI_OUT/${f##*/}"
+		done
+		exit $rc' bash "$dir" "$@" || rc=$?
+	[ "$rc" -le 1 ] || die "the guest ended with $rc"
+	[ -s "$run/main.gcda" ] || die "the guest has counted nothing"
+	return "$rc"
+}
+
 rc=0
-# shellcheck disable=SC2016 # expanded in the guest
-VDI_TEST_SCALE=${VDI_TEST_SCALE:-2} "$here/vm.sh" --kernel "$kernel" --gcov --out "$run" \
-	--timeout "$limit" -- bash -c '
-	dir=$1 rc=0
-	shift
-	"$VDI_TOP/selftests/run.sh" "$@" || rc=$?
-	# not cp: their size is known when they are read
-	for f in "/sys/kernel/debug/gcov$dir"/module/*.gcda; do
-		cat "$f" >"$VDI_OUT/${f##*/}"
-	done
-	exit $rc' bash "$dir" "$@" || rc=$?
-[ "$rc" -le 1 ] || die "the guest ended with $rc"
-[ -s "$run/main.gcda" ] || die "the guest has counted nothing"
+[ -n "$sum_up" ] || run_tests "$@" || rc=$?
 
 # The counts of several runs in one.
 sum=$raw/sum
@@ -97,47 +111,7 @@ cp "$dir"/module/*.gcno "$sum"
 (cd "$out" && gcov -b -c -s "$dir" -r -o "$sum" "$sum"/*.gcda) >"$raw/log" 2>&1 ||
 	die "gcov failed, see $raw/log"
 
-# Of the lines, those with code; of the branches, all but those inside of an
-# assertion, of which one side is a bug.
-awk -v want_lines="$lines" -v want_branches="$branches" '
-function row(name, l, lr, b, br) {
-	printf "%-20s lines %5d of %5d %6.2f %%   branches %5d of %5d %6.2f %%\n", name,
-	       lr, l, l ? 100 * lr / l : 100, br, b, b ? 100 * br / b : 100
-}
-FNR == 1 {
-	if (file)
-		row(file, l, lr, b, br)
-	file = FILENAME
-	sub(/.*[\/#]/, "", file)
-	sub(/\.gcov$/, "", file)
-	l = lr = b = br = 0
-}
-/^branch / && asserts { next }
-/^branch / { b++; sb++; if ($3 == "taken" && $4 > 0) { br++; sbr++ }; next }
-/^(call|function|unconditional) / { next }
-{
-	asserts = /lockdep_assert_held|WARN_ON(_ONCE)?\(/
-	count = $0
-	sub(/:.*/, "", count)
-	gsub(/[ *]/, "", count)
-	if (count == "-" || count == "")
-		next
-	l++; sl++
-	if (count !~ /^[#=]/) { lr++; slr++ }
-}
-END {
-	row(file, l, lr, b, br)
-	row("all", sl, slr, sb, sbr)
-	if (100 * slr < want_lines * sl || 100 * sbr < want_branches * sb) {
-		printf "coverage: asked are %s %% of the lines, %s %% of the branches\n",
-		       want_lines, want_branches >"/dev/stderr"
-		exit 1
-	}
-}' "$out"/*.c.gcov || rc=1
-
-if [ -n "$uncovered" ]; then
-	echo "lines that did not run:"
-	grep -HE '^ *(#####|=====)' "$out"/*.c.gcov |
-		sed -E 's,^.*[/#]([^/#]*)\.gcov: *[#=]+\*?: *([0-9]+):[ 	]*,\1:\2: ,'
-fi
+awk -f "$here/coverage.awk" -v list="$top/selftests/uncovered" -v show="$uncovered" \
+	-v lines="$lines" -v branches="$branches" -v functions="$functions" \
+	"$out"/*.c.gcov || rc=1
 exit "$rc"

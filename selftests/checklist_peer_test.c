@@ -165,6 +165,34 @@ TEST_F(timeout, t24_queued_only)
 	EXPECT_EQ(VDI_STATE_ACTIVE, state_after(self, 6 * TIMEOUT_MS));
 }
 
+/* Two are delivered: the answer to one begins a new interval for the other. */
+TEST(t24_an_answer_begins_the_interval_anew)
+{
+	const struct vdi_client_command *c[2];
+	struct lib_call call[2] = {};
+	struct vdi_set_stat s;
+	struct lib_link l;
+	unsigned int i;
+
+	lib_link_init(&l, 2);
+	l.config.server_timeout_ms = 5 * TIMEOUT_MS;
+	ASSERT_EQ(0, lib_link_to(&l, LIB_ACTIVE));
+	ASSERT_TRUE(lib_agent_start(&l));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, lib_send(&l, i, &call[i], VDI_CMD_FLUSH));
+		ASSERT_EQ(0, vdi_client_get_command(l.cdev[i], 20000, &c[i]));
+	}
+	poll(NULL, 0, 6 * TIMEOUT_MS);
+	ASSERT_EQ(0, vdi_client_complete_command(l.cdev[0], c[0], 0, 0, 0));
+	poll(NULL, 0, 6 * TIMEOUT_MS);		/* more than twice it, in all */
+	ASSERT_EQ(0, vdi_client_stat(l.client, &s, sizeof(s)));
+	EXPECT_EQ(VDI_STATE_ACTIVE, s.state);
+	EXPECT_EQ(0, vdi_client_complete_command(l.cdev[1], c[1], 0, 0, 0));
+	vdi_server_abort(l.server, 0, NULL);
+	lib_link_down(&l);
+	vt_baseline(_metadata);
+}
+
 TEST(t24_serverTimeOut_0_is_never)
 {
 	const struct vdi_client_command *c;

@@ -195,6 +195,7 @@ TEST(secondary_close_after_VD_E_CLOSE)
 	ASSERT_EQ(0, vt_close_device(s1));
 	ASSERT_EQ(ESHUTDOWN, vt_get(c1, &cmd, 0));
 	EXPECT_EQ(0, vt_close(one));
+	EXPECT_EQ(POLLHUP, vt_poll(c1));
 	EXPECT_EQ(VDI_STATE_ACTIVE, vt_state(server));
 	ASSERT_EQ(0, vt_send(s2, 1, VDI_CMD_FLUSH, 5));
 	ASSERT_EQ(0, vt_get(c2, &cmd, 0));

@@ -4,7 +4,8 @@
  * memory is torn down, however much it has.  Told by the order of trace events
  * and of what the survivor writes between them, so that no clock matters.  With
  * the parameter early_death off the order is the other way round: the test can
- * tell the two apart.
+ * tell the two apart.  Without it an exec that keeps the descriptor is found by the
+ * next call.
  */
 #include <sys/stat.h>
 
@@ -191,6 +192,79 @@ TEST_F(early_death, comes_before_the_memory_goes)
 	TH_LOG("%ld KiB resident, deaths: %d", kib, tries);
 	if (hears)
 		EXPECT_LT(d.told_at, d.exit_at);
+}
+
+#define EXEC_FD		"VDI_TEST_EXEC_FD"
+
+/* The program that this one becomes by exec: its call must fail, then it stays. */
+static void __attribute__((constructor)) after_exec(void)
+{
+	struct vdi_status status;
+	const char *fd = getenv(EXEC_FD);
+
+	if (!fd)
+		return;
+	if (vt_status(atoi(fd), &status) != EIO)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static int create_and_exec(struct vt_child *me, void *arg)
+{
+	int fd = vt_open_node();
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", fd);
+	if (fd < 0 || fcntl(fd, F_SETFD, 0) || vt_create(fd, arg, 1) ||
+	    setenv(EXEC_FD, text, 1) || !vt_tell(me, 1) || vt_hear(me) != 1)
+		return 100;
+	execl("/proc/self/exe", "after_exec", NULL);
+	return 101;
+}
+
+FIXTURE(exec) {
+	char before;
+};
+
+FIXTURE_VARIANT(exec) {
+	bool early;
+};
+
+FIXTURE_VARIANT_ADD(exec, told_early) { .early = true };
+FIXTURE_VARIANT_ADD(exec, found_by_the_call) { .early = false };
+
+FIXTURE_SETUP(exec)
+{
+	self->before = parameter();
+	ASSERT_TRUE(put(PARAMETER, variant->early ? "Y" : "N"));
+}
+
+FIXTURE_TEARDOWN(exec)
+{
+	put(PARAMETER, self->before == 'N' ? "N" : "Y");
+	vt_baseline(_metadata);
+}
+
+/* The set was that of the program before: it is over, and not the new one's. */
+TEST_F(exec, ends_what_the_program_had)
+{
+	char name[VDI_NAME_SIZE];
+	struct vt_child child;
+	int fd = vt_open_node();
+
+	ASSERT_LE(0, fd);
+	vt_name(name);
+	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, create_and_exec, name));
+	ASSERT_EQ(1, vt_hear(&child));
+	ASSERT_EQ(0, vt_open(fd, name));
+	EXPECT_FALSE(aborted(fd));
+	ASSERT_TRUE(vt_tell(&child, 1));
+	/* by the call, not by the end */
+	EXPECT_TRUE(VT_UNTIL(aborted(fd)));
+	kill(child.pid, SIGKILL);
+	EXPECT_EQ(256 + SIGKILL, vt_finish(&child));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

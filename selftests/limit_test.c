@@ -112,6 +112,13 @@ TEST_F(limits, sets_are_counted_over_all_processes_of_the_user)
 	EXPECT_EQ(0, vt_run_as(VT_ALICE, VT_ALICE, creates_sets, &limit));
 }
 
+static int grow(int fd, uint64_t bytes)
+{
+	struct vdi_grow_area g = VT_INIT(vdi_grow_area, .area_size = bytes);
+
+	return vt_call(fd, VDI_IOC_GROW_AREA, &g);
+}
+
 TEST_F(limits, root_is_exempt)
 {
 	char name[VDI_NAME_SIZE];
@@ -129,6 +136,8 @@ TEST_F(limits, root_is_exempt)
 		ASSERT_EQ(0, vt_begin(server));
 		ASSERT_EQ(0, vt_end(server, MIB));
 	}
+	ASSERT_TRUE(vt_set_parameter("max_area_bytes", MIB));
+	EXPECT_EQ(0, grow(server, MIB));
 }
 
 /* A pair in one process, configured up to BEGIN_CONFIG. */
@@ -145,13 +154,6 @@ static unsigned int limit_of(int fd)
 	struct vdi_status s;
 
 	return vt_status(fd, &s) ? ~0U : s.out_stat.limit;
-}
-
-static int grow(int fd, uint64_t bytes)
-{
-	struct vdi_grow_area g = VT_INIT(vdi_grow_area, .area_size = bytes);
-
-	return vt_call(fd, VDI_IOC_GROW_AREA, &g);
 }
 
 /* HANDLES: the third is the server's device, the fourth is too many. */
@@ -262,8 +264,23 @@ static int makes_areas(struct vt_child *me, void *arg)
 	return VT_UNTIL(!vt_end(server[2], MIB)) ? 0 : 105;
 }
 
+/* One area is more than all that the user may have. */
+static int makes_too_large_an_area(struct vt_child *me, void *arg)
+{
+	char name[VDI_NAME_SIZE];
+	int client, server;
+
+	(void)me;
+	(void)arg;
+	if (make_pair(&client, &server, name))
+		return 101;
+	return vt_end(server, MIB) == EDQUOT && limit_of(server) == VDI_LIMIT_USER_BYTES ? 0 : 102;
+}
+
 TEST_F(limits, bytes_of_one_user_EDQUOT)
 {
+	ASSERT_TRUE(vt_set_parameter("max_user_bytes", MIB - 4096));
+	EXPECT_EQ(0, vt_run_as(VT_ALICE, VT_ALICE, makes_too_large_an_area, NULL));
 	ASSERT_TRUE(vt_set_parameter("max_user_bytes", 2 * MIB - 4096));
 	EXPECT_EQ(0, vt_run_as(VT_ALICE, VT_ALICE, makes_areas, NULL));
 	EXPECT_EQ(0, vt_run_as(VT_BOB, VT_BOB, makes_areas, NULL));

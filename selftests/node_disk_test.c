@@ -283,6 +283,19 @@ TEST_F(disk, full_is_enospc)
 	EXPECT_TRUE(node_ended(s, ECANCELED));
 }
 
+TEST_F(disk, nothing_goes_on_after_an_abort)
+{
+	int fd = disk_open(self->s, 1000, O_RDWR);
+
+	ASSERT_LE(0, fd);
+	node_order(self->s, NODE_ABORT);
+	ASSERT_TRUE(node_ended(self->s, ECANCELED));
+	EXPECT_EQ(-1, lseek(fd, 0, SEEK_END));
+	EXPECT_EQ(ECANCELED, errno);
+	EXPECT_EQ(-1, pread(fd, self->buf, 1, 0));
+	EXPECT_EQ(ECANCELED, errno);
+}
+
 TEST_F(disk, read_error_is_eio)
 {
 	struct node_set *s = self->s;

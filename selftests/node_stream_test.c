@@ -541,4 +541,47 @@ TEST_F(node, bad_memory_is_efault)
 	EXPECT_TRUE(node_stored(s, n + m));
 }
 
+/* A write that took nothing has written nothing. */
+TEST_F(node, only_bad_memory_is_nothing)
+{
+	void *bad = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = node_writer(self->s, 0);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, write(fd, bad, 100));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(0, fsync(fd));
+	EXPECT_EQ(0, node_close(fd));
+	EXPECT_EQ(0, node_count(self->s, VDI_CMD_WRITE));
+	EXPECT_TRUE(node_ended(self->s, ESHUTDOWN));
+}
+
+TEST_F(node, reading_nothing_is_nothing)
+{
+	int fd = node_reader(self->s, 1000, 0);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, read(fd, self->buf, 0));
+	EXPECT_EQ(1000, node_read(fd, self->buf, 2000));
+}
+
+/* Which is nothing to a node, but lies between its buffers. */
+TEST_F(node, prefix_zones_have_room)
+{
+	const size_t total = 10 * NODE_TRANSFER + 1;
+	struct vdi_set_stat stat = { };
+	struct node_set *s = self->s;
+	int fd;
+
+	s->create.config.prefix_zone_size = 4096;
+	fd = node_writer(s, 0);
+	ASSERT_LE(0, fd);
+	node_fill(self->buf, 0, total);
+	EXPECT_EQ(0, node_write(fd, self->buf, total));
+	ASSERT_EQ(0, node_stat(s, &stat));
+	EXPECT_LE(DEPTH * (NODE_TRANSFER + 4096), stat.area_size);
+	EXPECT_EQ(0, node_close(fd));
+	EXPECT_TRUE(node_stored(s, total));
+}
+
 TEST_HARNESS_MAIN

@@ -5,6 +5,7 @@
  * looked at.  How a stream ends is node_end's, but for the requests that end a
  * tape.
  */
+#include <limits.h>
 #include <sys/mtio.h>
 
 #include "node.h"
@@ -204,6 +205,9 @@ TEST_F(tape, moves_by_marks_and_blocks)
 		{ 2, MTBSR, 1, 0, 1 }, { 5, MTBSR, 1, 0, 4 }, { 5, MTBSR, 2, EIO, 3 },
 		{ 2, MTBSR, 5, EIO, 0 }, { 0, MTBSR, 1, EIO, 0 },
 		{ 0, MTEOM, 1, 0, 8 }, { 5, MTREW, 1, 0, 0 },
+		{ 3, MTBSF, 0, 0, 3 }, { 3, MTFSR, 0, 0, 3 }, { 3, MTBSR, 0, 0, 3 },
+		{ 3, MTFSF, -1, EINVAL, 3 }, { 3, MTFSR, INT_MAX, EINVAL, 3 },
+		{ 3, MTWEOF, -1, EINVAL, 3 }, { 1, MTFSR, 3, EIO, 4 },
 		{ 7, MTSEEK, 2, 0, 2 }, { 2, MTSEEK, 8, 0, 8 }, { 8, MTEOM, 1, 0, 8 },
 	};
 	unsigned int i;
@@ -419,6 +423,21 @@ TEST_F(full_tape, warns_early)
 	EXPECT_TRUE(numbered(self->s, 0, n));
 }
 
+/* The status says so before a write is refused. */
+TEST_F(full_tape, status_says_that_it_is_full)
+{
+	int i;
+
+	for (i = 0; i < 100 && !GMT_EOT(status(self->fd).mt_gstat); i++)
+		ASSERT_EQ(32000, write(self->fd, self->buf, 32000));
+	EXPECT_LT(0, i);
+	EXPECT_TRUE(GMT_EOT(status(self->fd).mt_gstat));
+	EXPECT_EQ(-1, write(self->fd, self->buf, 32000));
+	EXPECT_EQ(ENOSPC, errno);
+	EXPECT_FALSE(GMT_EOT(status(self->fd).mt_gstat));
+	EXPECT_EQ(i, tape(self->s)->count);
+}
+
 TEST_F(full_tape, has_room_for_a_trailer_and_then_none)
 {
 	unsigned int number = 0, i;
@@ -467,6 +486,35 @@ TEST_F(tape, offline_is_the_end)
 	EXPECT_EQ(0, node_close(self->fd));
 	EXPECT_EQ(-ENXIO, node_open(s, 0, O_RDWR));
 	EXPECT_EQ(VDI_STATE_TERMINATED, node_state(s));
+}
+
+TEST_F(tape, nothing_goes_on_after_an_abort)
+{
+	node_order(self->s, NODE_ABORT);
+	ASSERT_TRUE(node_ended(self->s, ECANCELED));
+	EXPECT_EQ(ECANCELED, mt(self->fd, MTREW, 1));
+	EXPECT_EQ(-ECANCELED, where(self->fd));
+	EXPECT_EQ(-ECANCELED, status(self->fd).mt_type);
+}
+
+/* What has ended in order is not spoiled by how its engine ends. */
+static int offline_and_fail(struct vt_child *me, void *arg)
+{
+	int fd = node_open(arg, 0, O_RDWR);
+
+	(void)me;
+	return fd < 0 || write(fd, "x", 1) != 1 || mt(fd, MTOFFL, 1) ? 100 : 3;
+}
+
+TEST_F(tape, offline_outlives_its_engine)
+{
+	struct vt_child child;
+
+	EXPECT_EQ(0, node_close(self->fd));
+	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, offline_and_fail, self->s));
+	EXPECT_EQ(3, vt_finish(&child));
+	EXPECT_TRUE(node_ended(self->s, ESHUTDOWN));
+	EXPECT_EQ(VDI_STATE_TERMINATED, node_state(self->s));
 }
 
 TEST_F(tape, offline_says_what_the_client_answers)

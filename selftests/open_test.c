@@ -119,6 +119,26 @@ TEST_F(device, open_secondary)
 	EXPECT_EQ(0, vt_get_config(second, 0));
 }
 
+/* Who adopts a secondary's handle is one, and no party of the set. */
+TEST_F(device, open_secondary_and_adopt)
+{
+	int second = vt_open_node(), ended;
+	struct vdi_status s;
+	pid_t child;
+
+	ASSERT_EQ(0, vt_open_secondary(second, self->name));
+	child = fork();
+	if (!child)
+		_exit(vt_status(second, &s) != EIO ? 1 : vt_adopt(second) ?: vt_status(second, &s));
+	ASSERT_EQ(child, waitpid(child, &ended, 0));
+	EXPECT_EQ(0, ended);
+	EXPECT_EQ(EIO, vt_status(second, &s));
+	/* it had no device open: its end is no end of the set */
+	ASSERT_EQ(0, vt_status(self->server, &s));
+	EXPECT_EQ(getpid(), s.out_stat.client.pid);
+	EXPECT_EQ(VDI_STATE_ACTIVE, s.out_stat.state);
+}
+
 TEST_F(device, open_secondary_bound_EPROTO)
 {
 	int second = vt_open_node();

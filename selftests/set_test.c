@@ -177,6 +177,10 @@ TEST_F(handle, create_invalid_gid_EINVAL)
 	c.flags = VDI_CREATE_F_GID;
 	c.gid = (__u32)-1;
 	EXPECT_ERRNO(EINVAL, self->fd, VDI_IOC_CREATE, &c);
+	/* one that is not asked for */
+	c.flags = 0;
+	c.gid = 1;
+	EXPECT_ERRNO(EINVAL, self->fd, VDI_IOC_CREATE, &c);
 }
 
 TEST_F(handle, create_ring_depth)

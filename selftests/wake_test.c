@@ -12,7 +12,7 @@
 #define WATCHDOG_NS	(5 * VT_SEC * vt_scale())
 #define ASKED		100000U		/* round trips; VDI_WAKE_ROUNDS says otherwise */
 #define LIMIT_S		10U		/* or as many as fit; VDI_WAKE_SECONDS */
-#define EACH_WAY	2000U		/* one way to wait, then the next */
+#define EACH_WAY	250U		/* one way to wait, then the next */
 
 static unsigned int number(const char *variable, unsigned int otherwise)
 {
@@ -289,7 +289,7 @@ TEST_F(wake, one_of_many_sleepers)
 	       (double)sum / COMMANDS, SLEEPERS);
 }
 
-#define MANY		8U	/* threads on each device; VDI_WAKE_THREADS says otherwise */
+#define MANY		32U	/* threads on each device; VDI_WAKE_THREADS says otherwise */
 #define STACK		(64 << 10)
 
 struct waiter {
