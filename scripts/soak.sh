@@ -7,7 +7,8 @@
 #
 # A stage that came to its end is not run again as long as what it depends on is the
 # same: the module, the library, the headers of the tests, and its own files.  Its log
-# is kept in .build/soak by that.
+# is kept in .build/soak by that.  One that has passed is known by the report too, so
+# that the whole may be run in parts, on more than one machine.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -29,14 +30,23 @@ END
 
 # NAME|SECONDS IT MAY TAKE|FIGURE of the table in selftests/README.md|ITS FILES|WHAT
 stages='
-integrity|7200|F7|selftests/integrity_test.c|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
-fuzz|21600|F4|selftests/fuzz|200000 random programs of calls that follow KCOV, User Mode Linux
-fuzz-debug|7200|F4|selftests/fuzz|the same for an hour with two processors, kernel debug
+integrity|4800|F7|selftests/integrity_test.c|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
+fuzz-1|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
+fuzz-2|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
+fuzz-3|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
+fuzz-4|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
+fuzz-debug|7200|F4|selftests/fuzz|the same for half an hour with two processors, kernel debug
 wakeups|7200|F9|selftests/wake_test.c|commands of one byte, none of whose wake-ups is lost, and 2048 waiters, 6.1
-windows|7200|F2|selftests/soak selftests/race_test.c|each lock release held open while others close, abort, die
-mutants|14400|F21|selftests/mutants selftests/*.c|seeded bugs in the module
-coverage|7200|F16|selftests/*.c|lines and branches of the module
-kcsan|7200|F6|selftests/race_test.c selftests/hammer_test.c|races and the hammer, strict KCSAN
+windows|7200|F2|selftests/soak/windows.sh selftests/race_test.c|each lock release held open while others close, abort, die
+commit-client_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the end of a backup: the client killed at each system call, User Mode Linux
+commit-engine_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the engine, User Mode Linux
+commit-output_fails|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: each system call of the output fails, User Mode Linux
+commit-target_vanishes|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the target goes, User Mode Linux
+commit-backup_command|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same for vdi backup, which is both, User Mode Linux
+mutants|14400|F21|selftests/mutants :(glob)selftests/*.c|seeded bugs in the module
+coverage|7200|F16|:(glob)selftests/*.c selftests/uncovered|lines, branches and functions of the module
+kcsan|7200|F6|selftests/soak/kcsan.sh selftests/race_test.c selftests/hammer_test.c selftests/wake_test.c|races, the hammer and wake-ups, strict KCSAN
+kcsan-seeded|7200|F6|selftests/mutants/kcsan selftests/race_test.c|a data race seeded into the module is reported by that
 hammer|3600|F6|selftests/hammer_test.c|any call by anybody, half an hour, debug kernel
 kill-6.1|7200|F1|selftests/kill_matrix_test.c|all ways to die at all points, core dumps too, 6.1
 kill-large|7200|F1|selftests/kill_matrix_test.c|SIGKILL with 512 MiB resident, 6.1
@@ -48,12 +58,14 @@ upsets|1800|-|selftests/node_upset_test.c|an error, a signal, an abort, a death 
 race|7200|F6|selftests/race_test.c|close, abort and death against calls, 2000 rounds each, 6.1
 leaks|7200|F8|selftests/leak_test.c|10000 cycles and 1000 with kill -9, 6.1
 pressure|3600|F11|selftests/memory_test.c|memory cgroups at all limits, 1000 rounds, debug kernel
+oom|7200|F11|selftests/oom_test.c|no memory left for anybody 100 times, and areas in the swap, 6.1
 freezes|3600|F12|selftests/freeze_test.c selftests/signal_test.c|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
 unload|7200|F14|selftests/module_test.c|1000 times unloaded among others, debug kernel
 stalls|3600|F15|selftests/stall_test.c selftests/poison_test.c|each pointer of each call by userfaultfd, debug kernel
-debug|7200|F20|selftests/*.c|all C tests on the debug kernel
-kernel-6.12|7200|F20|selftests/*.c|all C tests on 6.12
-kernel-7|7200|F20|selftests/*.c|all C tests on the newest 7.x
+debug|7200|F20|:(glob)selftests/*.c|all C tests on the debug kernel
+kernel-6.12|7200|F20|:(glob)selftests/*.c|all C tests on 6.12
+kernel-7|7200|F20|:(glob)selftests/*.c|all C tests on the newest 7.x
+programs|7200|F20|userspace :(glob)selftests/*.sh :(glob)selftests/*.c selftests/sdk selftests/client|all tests of programs on 6.1
 disks|1800|-|userspace selftests/disks_test.sh|nine virtio disks
 model|3600|F19|selftests/model scripts/model.sh|the model in its full size, and its mutants
 '
@@ -66,15 +78,16 @@ guest() {
 		more+=("$1")
 		shift
 	done
-	VDI_TEST_SCALE=${VDI_TEST_SCALE:-4} exec "$here/vm.sh" --kernel "$kernel" --timeout "$limit" \
+	VDI_TEST_SCALE=${VDI_TEST_SCALE:-16} exec "$here/vm.sh" --kernel "$kernel" --timeout "$limit" \
 		"${more[@]}" "$@"
 }
 
 # What ran when the guest died, and what came to new places, is beside the log.
 fuzz_in() {
-	rm -f "$dir/$1.found.txt"
-	guest "$1" --kcov --share "$dir" --env "VDI_FUZZ_LAST=$dir/$1.last.txt" \
-		--env "VDI_FUZZ_GROW=$dir/$1.found.txt" -- "$top/selftests/fuzz_test.sh"
+	local name=$1 kernel=$2
+	rm -f "$dir/$name.found.txt"
+	guest "$kernel" --kcov --share "$dir" --env "VDI_FUZZ_LAST=$dir/$name.last.txt" \
+		--env "VDI_FUZZ_GROW=$dir/$name.found.txt" -- "$top/selftests/fuzz_test.sh"
 }
 
 # In a process of its own, which becomes what it runs and may take $limit seconds
@@ -89,37 +102,82 @@ run_stage() {
 	orders)		VDI_CLOSE_STATES=all guest uml -- "$run" close_order ;;
 	faults)		guest uml -- "$run" 'fail_nth*' ;;
 	upsets)		VDI_NODE_UPSETS=all guest uml -- "$run" node_upset ;;
-	fuzz)		VDI_FUZZ_PROGRAMS=${VDI_FUZZ_PROGRAMS:-200000} \
-			VDI_FUZZ_SECONDS=${VDI_FUZZ_SECONDS:-20000} fuzz_in uml ;;
 	fuzz-debug)	VDI_FUZZ_PROGRAMS=${VDI_FUZZ_PROGRAMS:-200000} \
-			VDI_FUZZ_SECONDS=${VDI_FUZZ_SECONDS:-3600} fuzz_in debug ;;
+			VDI_FUZZ_SECONDS=${VDI_FUZZ_SECONDS:-1800} fuzz_in "$1" debug ;;
+	fuzz-*)		VDI_FUZZ_PROGRAMS=${VDI_FUZZ_PROGRAMS:-50000} \
+			VDI_FUZZ_SECONDS=${VDI_FUZZ_SECONDS:-6600} VDI_SEED=${1#fuzz-} fuzz_in "$1" uml ;;
 	death)		VDI_DEATH_MIB=1024 guest 6.1 --memory 4096 -- "$run" early_death ;;
 	race)		VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
 	hammer)		VDI_HAMMER_SECONDS=1800 guest debug -- "$run" hammer ;;
-	wakeups)	VDI_WAKE_ROUNDS=10000000 VDI_WAKE_SECONDS=3000 VDI_WAKE_THREADS=32 \
+	wakeups)	VDI_WAKE_ROUNDS=10000000 VDI_WAKE_SECONDS=${VDI_WAKE_SECONDS:-1500} VDI_WAKE_THREADS=32 \
 			 guest 6.1 -- "$run" wake ;;
 	leaks)		VDI_LEAK_ROUNDS=10000 guest 6.1 -- "$run" leak ;;
 	pressure)	VDI_MEMORY_ROUNDS=1000 guest debug -- "$run" memory ;;
+	oom)		VDI_OOM_ROUNDS=100 guest 6.1 --memory 512 -- "$run" oom ;;
 	freezes)	VDI_SIGNAL_COMMANDS=1000000 VDI_FREEZE_COMMANDS=1000000 \
 			VDI_FREEZE_ROUNDS=100 VDI_FREEZE_SUSPENDS=100 guest 6.1 -- "$run" signal freeze ;;
 	unload)		VDI_UNLOAD_ROUNDS=1000 guest debug -- "$run" module ;;
 	stalls)		guest debug -- "$run" stall poison ;;
-	integrity)	VDI_INTEGRITY_MIB=102400 VDI_INTEGRITY_SET=64 VDI_INTEGRITY_SECONDS=6600 \
-				VDI_TEST_SCALE=8 guest 6.1 --memory 4096 -- "$run" integrity ;;
+	commit-*)	VDI_COMMIT=all guest uml -- "$top/selftests/commit_test.sh" \
+				"${1#commit-}" ;;
+	integrity)	VDI_INTEGRITY_MIB=102400 VDI_INTEGRITY_SET=64 \
+				VDI_INTEGRITY_SECONDS=${VDI_INTEGRITY_SECONDS:-3600} \
+				guest 6.1 --memory 4096 -- "$run" integrity ;;
+	programs)	guest 6.1 -- "$run" '*_test.sh' ;;
 	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;
 	debug)		guest debug -- "$run" '*_test' ;;
-	kcsan)		VDI_RACE_ROUNDS=300 VDI_HAMMER_SECONDS=600 guest kcsan -- "$run" race hammer ;;
+	kcsan)		VDI_RACE_ROUNDS=100 VDI_HAMMER_SECONDS=1800 VDI_WAKE_SECONDS=600 \
+			VDI_WAKE_THREADS=4 guest kcsan -- "$top/selftests/soak/kcsan.sh" \
+				race hammer wake ;;
+	kcsan-seeded)	VDI_RACE_ROUNDS=15 exec timeout "$limit" "$here/mutants.sh" --kernel kcsan ;;
 	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
 	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;
-	coverage)	exec timeout "$limit" "$here/coverage.sh" --lines 95 --branches 90 --uncovered ;;
+	coverage)	VDI_NODE_UPSETS=all exec timeout "$limit" "$here/coverage.sh" --lines 95 \
+				--branches 90 --functions 100 --uncovered ;;
 	esac
 }
 
-# content FILE...: of all that a result depends on, in one word.
+# headers FILE...: of the tests, that one of these includes, or one of the headers does
+headers() {
+	local f
+	local -A known=()
+	while [ $# -gt 0 ]; do
+		while IFS= read -r f; do
+			[ -z "${known[$f]:-}" ] && [ -e "selftests/$f" ] || continue
+			known[$f]=1
+			set -- "$@" "selftests/$f"
+			printf '%s\0' "selftests/$f"
+		done < <(sed -n 's/^#include "\(.*\)".*/\1/p' "$1")
+		shift
+	done
+}
+
+# sums: what is in the files of standard input, comments apart
+sums() {
+	# shellcheck disable=SC2016 # perl's
+	grep -zvE '\.(md|rst)$' | sort -zu | perl -0 -ne '
+		chomp;
+		open my $f, "<", $_ or die "$_: $!\n";
+		my $text = do { local $/; <$f> } // "";
+		# a string stays, and so what looks like a comment in it
+		if (/\.[ch]$/) {
+			$text =~ s{("(?:\\.|[^"\\])*")|/\*.*?\*/|//[^\n]*}{$1 // ""}gse;
+			$text =~ s/\s*\n\s*/\n/g;
+		}
+		print "$_\0$text\0"' | sha256sum | cut -c1-12
+}
+
+# content FILE...: of these and their headers, in one word
 content() {
+	local own
+	mapfile -t -d '' own < <(git ls-files -z -c -o --exclude-standard -- "$@")
+	{ printf '%s\0' "${own[@]}"; headers "${own[@]}"; } | sums
+}
+
+# What all results depend on
+common() {
 	(cd "$top" && git ls-files -z -c -o --exclude-standard -- Kbuild module uapi \
-		userspace/lib 'selftests/*.h' selftests/qemu "$@" |
-		grep -zv '\.md$' | sort -z | xargs -0 sha256sum) | sha256sum | cut -c1-12
+		userspace/lib selftests/qemu | sums)
 }
 
 # Where the log of a stage is; its name says what it was run on.
@@ -127,7 +185,25 @@ log_of() {
 	local name limit figure files what
 	IFS='|' read -r name limit figure files what < <(grep "^$1|" <<<"$stages")
 	# shellcheck disable=SC2086 # words and patterns, git's
-	(set -f; echo "$dir/$1-$(content $files)")
+	(set -f; cd "$top"; echo "$dir/$1-$common-$(content $files)")
+}
+
+# The last part of that name
+content_of() {
+	echo "${log[$1]#"$dir/$1-"}"
+}
+
+# recall NAME: one that has passed on the same content, by the report
+recall() {
+	local stage figure what verdict content commit day seconds reached rest
+	[ ! -e "${log[$1]}.status" ] && [ -e "$report" ] || return 0
+	while IFS='|' read -r rest stage figure what verdict content commit day seconds reached rest; do
+		[ "${stage// /}" = "$1" ] && [ "${verdict// /}" = passed ] &&
+			[ "${content// /}" = "$(content_of "$1")" ] || continue
+		sed 's/^ *//; s/ *$//' <<<"$reached" >"${log[$1]}.reached"
+		sed 's/^ *//; s/ *$//' <<<"$commit|$day|$seconds" >"${log[$1]}.ran"
+		echo 0 >"${log[$1]}.status"
+	done <"$report"
 }
 
 status_of() {
@@ -146,7 +222,7 @@ verdict() {
 # The lines that say how much was reached, or the sums of a stage that has none.
 figures() {
 	local from=${log[$1]}.log found
-	[ -e "$from" ] || return 0
+	[ -e "$from" ] || { cat "${log[$1]}.reached" 2>/dev/null || true; return; }
 	found=$(sed -nE '/^ *# (F[0-9]+: |.*reached )/s/^ *# ([a-z0-9_]+\.c:[0-9]+:[a-z_]*:)?//p' "$from")
 	[ -n "$found" ] || found=$(grep -aE '^(# )?[0-9]+ passed|^(lines|branches|all) |^# mutants' \
 		"$from" | tail -n 3)
@@ -161,15 +237,15 @@ write_report() {
 # What the long tests reached
 
 Written by \`make soak\`, not by hand. Each line says on which commit and day the stage
-ran; it is run again when the module, the library or the stage's own files change. The
-figures are those of selftests/README.md. What was not run has not passed.
+ran; it is run again when its content changes: the module, the library, the stage's own
+files. The figures are those of selftests/README.md. What was not run has not passed.
 
-| stage | figure | what | verdict | commit | day | seconds | reached |
-|---|---|---|---|---|---|---|---|
+| stage | figure | what | verdict | content | commit | day | seconds | reached |
+|---|---|---|---|---|---|---|---|---|
 END
 		while IFS='|' read -r name limit figure files what; do
 			[ -n "$name" ] || continue
-			echo "| $name | $figure | $what | $(verdict "$name") |" \
+			echo "| $name | $figure | $what | $(verdict "$name") | $(content_of "$name") |" \
 				"$(cat "${log[$name]}.ran" 2>/dev/null || echo '- | - | -') |" \
 				"$(figures "$name") |"
 		done <<<"$stages"
@@ -196,9 +272,12 @@ done
 
 dir=$top/.build/soak
 mkdir -p "$dir"
+common=$(common)
 declare -A log=() stage_of=()
 while IFS='|' read -r name _; do
-	[ -z "$name" ] || log[$name]=$(log_of "$name")
+	[ -n "$name" ] || continue
+	log[$name]=$(log_of "$name")
+	recall "$name"
 done <<<"$stages"
 
 stop() {
@@ -241,7 +320,7 @@ reap() {
 while IFS='|' read -r name limit figure files what <&3; do
 	[ -n "$name" ] || continue
 	if [ -n "$list" ]; then
-		printf '%-12s %-12s %s\n' "$name" "$(verdict "$name")" "$what"
+		printf '%-22s %-12s %s\n' "$name" "$(verdict "$name")" "$what"
 		continue
 	fi
 	[ ${#names[@]} = 0 ] || [[ " ${names[*]} " == *" $name "* ]] || continue
@@ -254,7 +333,7 @@ while IFS='|' read -r name limit figure files what <&3; do
 		reap
 	done
 	echo "# ---- $name: $what (${log[$name]#"$top"/}.log)"
-	rm -f "${log[$name]}.status"
+	rm -f "${log[$name]}.status" "${log[$name]}.reached"
 	begin "$name" 3<&- &
 	stage_of[$!]=$name
 done 3<<<"$stages"
