@@ -25,6 +25,8 @@ failed; a stage that takes longer than it may has failed.
                      selftests/smoke and selftests/debug name 6.12, 7 and debug
   TESTS='abort set*' the test programs, by default all; without static checks
                      and without the comparison of errnos, which needs them all
+  VDI_PROGRAMS=K     the tests of programs (*.sh): another part of them than this
+                     commit's, or all of them with VDI_PROGRAMS=all
   VDI_TIME=N         factor for the time that a stage may take (default 1)
   VDI_TEST_SCALE=N   factor for the time limits in tests (default 4: the guests
                      are emulated, or have a debug kernel, and share
@@ -39,6 +41,9 @@ case ${1:-} in
 --help|-h)	usage; exit 0 ;;
 *)		echo "test.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
 esac
+
+[[ "${VDI_PROGRAMS:-1}" =~ ^(all|[1-9][0-9]{0,5})$ ]] ||
+	{ echo "test.sh: VDI_PROGRAMS is a number or all" >&2; exit 2; }
 
 read -ra tests <<<"${TESTS:-}"
 full=1
@@ -113,12 +118,22 @@ build_all() {
 	done
 }
 
+# share N: K/N, which of N parts of the tests of programs this commit runs
+share() {
+	local k=${VDI_PROGRAMS:-}
+	[ "$k" != all ] || { echo 1/1; return; }
+	[ -n "$k" ] || k=$(git -C "$top" rev-list --count HEAD 2>/dev/null || echo 0)
+	echo "$((k % $1 + 1))/$1"
+}
+
 # One line a stage: NAME SECONDS CHECK, or NAME SECONDS KERNEL CPUS LIST, LIST the
 # programs that run.sh is asked for.  The tests of programs (*.sh) start many
-# processes and take an hour in an emulated guest: User Mode Linux, where that is
-# slowest, has a sample of them, and the others have one processor each.
+# processes and take an hour in an emulated guest: User Mode Linux, which sees more
+# where things go wrong, has a sample of them, and an emulated one the rest.  A commit
+# runs a part of both, the next commit the next part; soak.sh has a stage for all.
 plan() {
-	local k
+	local k limit=1200
+	[ "${VDI_PROGRAMS:-}" != all ] || limit=7200
 	for k in $kernels; do
 		if [ -z "$full" ]; then
 			echo "$k 7200 $k 2 ${tests[*]}"
@@ -126,13 +141,12 @@ plan() {
 		fi
 		echo "$k 1800 $k 2 *_test"
 		if [ "$k" = uml ]; then
-			echo "$k-programs 1800 $k 1 --sample"
-			continue
+			echo "$k-programs $limit $k 1 --sample --part $(share 2) *_test.sh"
+		else
+			echo "$k-programs $limit $k 1 --rest --part $(share 6) *_test.sh"
 		fi
-		echo "$k-programs-1 2700 $k 1 --part 1/2 *_test.sh"
-		echo "$k-programs-2 2700 $k 1 --part 2/2 *_test.sh"
 	done
-	[ -z "$debug" ] || echo "debug 1500 debug 2 --debug"
+	[ -z "$debug" ] || echo "debug 1800 debug 2 --debug"
 	for k in $smoke; do
 		echo "$k 900 $k 2 --smoke"
 	done
@@ -247,6 +261,8 @@ main() {
 	local begin=$SECONDS
 	build_all
 	table=("$(printf '%-16s %5s s' build $((SECONDS - begin)))")
+	[ -z "$full" ] || echo "# parts of the tests of programs: $(share 2) of the sample," \
+		"$(share 6) of the rest; all with VDI_PROGRAMS=all"
 	run_stages
 	[ -z "$full" ] || check_errnos
 	printf '# time: %s\n' "${table[@]}"

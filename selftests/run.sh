@@ -13,7 +13,7 @@ counters=/sys/kernel/debug/vdi/counters
 
 usage() {
 	cat <<END
-usage: run.sh [--list] [--part K/N] [--sample] [--smoke] [--debug] [PATTERN]...
+usage: run.sh [--list] [--part K/N] [--sample|--rest] [--smoke] [--debug] [PATTERN]...
 Runs the programs of $dir
 and selftests/*_test.sh whose name matches a PATTERN (shell wildcards), or all,
 and prints TAP, their own lines indented.  A program is given the seconds that
@@ -26,6 +26,7 @@ If \$VDI_OUT is set, the sums go to \$VDI_OUT/counts: passed failed skipped.
   --list      only say which programs
   --part K/N  only each Nth of them, beginning with the Kth
   --sample    the tests of programs that selftests/sample names, no others
+  --rest      those that it does not name
   --smoke     the programs that selftests/smoke names, for a further kernel
   --debug     the programs that selftests/debug names, for the debug kernel
 END
@@ -36,42 +37,44 @@ list() {
 	for f in "$dir"/*_test "$dir"/m32/*_test "$here"/*_test.sh; do
 		# a program whose source is gone is of an older build
 		[ -x "$f" ] && { [ -e "$here/${f##*/}.c" ] || [ -e "$here/${f##*/}" ]; } || continue
-		matches "$(name_of "$f")" || continue
-		[ -z "$sample" ] || [ -n "$(sampled "$f")" ] || continue
+		matches "$f" || continue
+		[ -z "$sample" ] || [ -n "$(chosen "$f")" ] || continue
 		n=$((n + 1))
 		[ -z "$part" ] || [ $((n % ${part#*/})) = $((${part%/*} % ${part#*/})) ] || continue
 		echo "$f"
 	done
 }
 
-# The tests of a program that are in the sample.
-sampled() {
-	sed -n "s/^${1##*/}: *//p" "$sample"
+# The tests of a program that are in the sample, or those that are not.
+chosen() {
+	local in_sample t
+	in_sample=" $(sed -n "s/^${1##*/}: *//p" "$here/sample") "
+	if [ "$sample" = sample ]; then
+		[ "$in_sample" = "  " ] || echo "$in_sample"
+		return
+	fi
+	while read -r t; do
+		[ "${in_sample/ $t /}" != "$in_sample" ] || echo "$t"
+	done < <(sed -n 's/^test_\([a-z0-9_]*\)() .*/\1/p' "$1")
 }
 
+# Sets name: what a program is called here.
 name_of() {
-	case $1 in
-	*/m32/*) echo "m32/${1##*/}" ;;
-	*)	echo "${1##*/}" ;;
-	esac
+	name=${1##*/}
+	[ "${1%/m32/*}" = "$1" ] || name=m32/$name
 }
 
 matches() {
-	local p
+	local p name
 	[ ${#patterns[@]} -gt 0 ] || return 0
+	name_of "$1"
 	for p in "${patterns[@]}"; do
 		# shellcheck disable=SC2254 # a pattern it is
-		case $1 in
+		case $name in
 		$p|${p}_test|${p}_test.sh|m32/${p}_test) return 0 ;;
 		esac
 	done
 	return 1
-}
-
-limit() {
-	local t
-	t=$(sed -n 's/^timeout=//p' "$here/settings")
-	echo $((t * ${VDI_TEST_SCALE:-1}))
 }
 
 mark() {
@@ -80,30 +83,65 @@ mark() {
 
 # What the kernel has complained about since the mark of this program.
 splat() {
-	dmesg 2>/dev/null | sed -n "/vdi-mark: $1 begins/,\$p" | grep -v 'vdi-mark:' |
-		awk -f "$here/qemu/ours.awk" |
+	local log line
+	log=$(dmesg 2>/dev/null) || return 1
+	log=${log##*"vdi-mark: $1 begins"}
+	while IFS= read -r line; do
+		[ -z "$line" ] || [ "${line/vdi-mark:/}" != "$line" ] || break
+	done <<<"$log"
+	[ -n "$line" ] || return 1	# nothing but marks, as nearly always
+	grep -v 'vdi-mark:' <<<"$log" | awk -f "$here/qemu/ours.awk" |
 		grep -E -m 1 -f "$here/qemu/splats"
 }
 
 left_behind() {
+	local left name count tries=10
 	[ -r "$counters" ] || return 0
-	local left='' tries=10
 	while [ $((tries -= 1)) -ge 0 ]; do
-		left=$(awk '$1 !~ /^total_/ && $2 != 0 { printf " %s=%s", $1, $2 }' "$counters")
+		left=
+		while read -r name count; do
+			[ "${name#total_}" != "$name" ] || [ "$count" = 0 ] || left+=" $name=$count"
+		done <"$counters"
 		[ -n "$left" ] || return 0
-		sleep 0.1
+		nap
 	done
 	echo "$left"
 }
 
+# A tenth of a second, without starting a program, which takes an emulated processor
+# longer than that.  Descriptor 8 never has anything to read; if it had, that would end us.
+nap() {
+	! read -r -t 0.1 -u 8
+}
+
+# Prints what the program $pid writes into a file as it comes, for the case that the
+# kernel dies in the middle.
+follow() {
+	local line part='' alive=1
+	while [ -n "$alive" ]; do
+		nap
+		kill -0 "$pid" 2>/dev/null || alive=
+		while IFS= read -r line; do
+			printf '    %s\n' "$part$line"
+			part=
+		done
+		part+=$line
+	done <"$1"
+	[ -z "$part" ] || printf '    %s\n' "$part"
+}
+
 # judge NAME STATUS OUTPUT: sets pass, fail, skip and why of one program
 judge() {
-	local name=${1//\//.} status=$2 out=$3 plan left first
-	pass=$(grep -c '^ok ' "$out") || true
-	skip=$(grep -c '^ok .*# SKIP' "$out") || true
-	fail=$(grep -c '^not ok ' "$out") || true
-	pass=$((pass - skip))
-	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$out" | tail -n 1)
+	local name=${1//\//.} status=$2 out=$3 plan='' left first line
+	pass=0 skip=0 fail=0
+	while IFS= read -r line || [ -n "$line" ]; do
+		case $line in
+		'ok '*'# SKIP'*) skip=$((skip + 1)) ;;
+		'ok '*)		pass=$((pass + 1)) ;;
+		'not ok '*)	fail=$((fail + 1)) ;;
+		1..[0-9]*)	plan=${line#1..} plan=${plan%%[!0-9]*} ;;
+		esac
+	done <"$out"
 	why=
 	if [ "$status" = 4 ] && [ $((pass + fail)) = 0 ]; then
 		why="# SKIP $(tail -n 1 "$out" | sed 's/^.*# SKIP *//')"
@@ -127,23 +165,18 @@ judge() {
 }
 
 run_one() {
-	local prog=$1 name start tail_pid status=0
-	name=$(name_of "$prog")
+	local prog=$1 name start status=0
+	name_of "$prog"
 	start=$SECONDS
 	mark "${name//\//.} begins"
 	: >"$out"
-	if [ "${name#m32/}" != "$name" ] && grep -q 'User Mode Linux' /proc/cpuinfo; then
-		prog=$skip_32
-	fi
+	[ -z "$is_uml" ] || [ "${name#m32/}" = "$name" ] || prog=$skip_32
 	# shellcheck disable=SC2046 # the names of tests
-	timeout -k 10 "$(limit)" "$prog" ${sample:+$(sampled "$prog")} >"$out" 2>&1 </dev/null &
+	timeout -k 10 "$limit" "$prog" ${sample:+$(chosen "$prog")} >"$out" 2>&1 </dev/null 8<&- &
 	pid=$!
-	# seen as it comes, for the case that the kernel dies in the middle
-	tail -n +1 -s 0.2 --pid="$pid" -f "$out" | sed -u 's/^/    /' &
-	tail_pid=$!
+	follow "$out"
 	wait "$pid" || status=$?
 	pid=
-	wait "$tail_pid"
 	judge "$name" "$status" "$out"
 	mark "${name//\//.} ends"
 	n=$((n + 1))
@@ -163,7 +196,8 @@ while [ $# -gt 0 ]; do
 	--part)		part=${2:-}; shift
 			[[ $part =~ ^[1-9][0-9]?/[1-9][0-9]?$ ]] ||
 				{ echo "run.sh: --part needs K/N" >&2; exit 2; } ;;
-	--sample)	sample=$here/sample ;;
+	--sample|--rest)
+			sample=${1#--} ;;
 	--smoke|--debug)
 		mapfile -t -O ${#patterns[@]} patterns < <(grep -v '^#' "$here/${1#--}") ;;
 	--help|-h)	usage; exit 0 ;;
@@ -187,8 +221,11 @@ out=$(mktemp)
 skip_32=$(mktemp)
 printf '#!/bin/sh\necho "1..0 # SKIP User Mode Linux runs no 32-bit programs"\nexit 4\n' >"$skip_32"
 chmod +x "$skip_32"
+is_uml=$(sed -n '/User Mode Linux/p' /proc/cpuinfo)
+limit=$(($(sed -n 's/^timeout=//p' "$here/settings") * ${VDI_TEST_SCALE:-1}))
 pid=
 trap '[ -z "$pid" ] || kill "$pid"; rm -f "$out" "$skip_32"' EXIT
+exec 8<> <(:)			# never has anything to read
 trap 'exit 130' INT
 trap 'exit 143' TERM
 n=0 passed=0 failed=0 skipped=0
