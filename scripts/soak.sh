@@ -107,7 +107,7 @@ run_stage() {
 	fuzz-*)		VDI_FUZZ_PROGRAMS=${VDI_FUZZ_PROGRAMS:-50000} \
 			VDI_FUZZ_SECONDS=${VDI_FUZZ_SECONDS:-6600} VDI_SEED=${1#fuzz-} fuzz_in "$1" uml ;;
 	death)		VDI_DEATH_MIB=1024 guest 6.1 --memory 4096 -- "$run" early_death ;;
-	race)		VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
+	race)		VDI_TEST_SCALE=24 VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
 	hammer)		VDI_HAMMER_SECONDS=1800 guest debug -- "$run" hammer ;;
 	wakeups)	VDI_WAKE_ROUNDS=10000000 VDI_WAKE_SECONDS=${VDI_WAKE_SECONDS:-1500} VDI_WAKE_THREADS=32 \
 			 guest 6.1 -- "$run" wake ;;
@@ -223,7 +223,7 @@ verdict() {
 figures() {
 	local from=${log[$1]}.log found
 	[ -e "$from" ] || { cat "${log[$1]}.reached" 2>/dev/null || true; return; }
-	found=$(sed -nE '/^ *# (F[0-9]+: |.*reached )/s/^ *# ([a-z0-9_]+\.c:[0-9]+:[a-z_]*:)?//p' "$from")
+	found=$(sed -nEf "$here/figures.sed" "$from")
 	[ -n "$found" ] || found=$(grep -aE '^(# )?[0-9]+ passed|^(lines|branches|all) |^# mutants' \
 		"$from" | tail -n 3)
 	printf '%s\n' "$found" | paste -sd ';' | sed 's/;/; /g'

@@ -15,9 +15,10 @@ usage() {
 usage: test.sh [--quick]
 Runs the static checks and the test programs in guests, as many stages at a time
 as there are processors.  Prints what each says with the stage's name in front,
-then the time that each took and may take, and as the last line
-"N passed, N failed, N skipped".  Ends with 0 only if something passed and nothing
-failed; a stage that takes longer than it may has failed.
+then how much was reached of each figure of selftests/README.md, the time that each
+stage took and may take, and as the last line "N passed, N failed, N skipped".  Ends
+with 0 only if something passed and nothing failed; a stage that takes longer than it
+may has failed.
 
   --quick    only the test programs, only under User Mode Linux
 
@@ -205,7 +206,7 @@ stage_end() {
 		[ "$(cut -d' ' -f2 "$dir/counts" 2>/dev/null || echo 0)" -gt 0 ] ||
 			{ add 0 1 0; failures+=("$name: nothing passed"); } ;;
 	124)	add 0 1 0
-		failures+=("$name: took longer than $limit s") ;;
+		failures+=("$name: took longer than $limit s; its last line:$(tail -n 1 "$dir/log")") ;;
 	*)	add 0 1 0
 		failures+=("$name: vm.sh ended with $rc: $(sed -n 's/^vm: //p' "$dir/stderr" |
 			head -n 1)") ;;
@@ -257,6 +258,15 @@ check_errnos() {
 	mapfile -t -O "${#failures[@]}" failures < <(sed -n 's/^not ok - */errnos: /p' "$results/errno")
 }
 
+# How much was reached of the figures of selftests/README.md
+figures() {
+	local log name
+	for log in "$results"/*/log; do
+		name=${log%/log}
+		sed -nEf "$here/figures.sed" "$log" | sed "s/^/# figure: ${name##*/}: /"
+	done
+}
+
 main() {
 	local begin=$SECONDS
 	build_all
@@ -265,6 +275,7 @@ main() {
 		"$(share 6) of the rest; all with VDI_PROGRAMS=all"
 	run_stages
 	[ -z "$full" ] || check_errnos
+	figures
 	printf '# time: %s\n' "${table[@]}"
 }
 
