@@ -77,7 +77,7 @@ run_tests: selftests
 	selftests/run.sh $(TESTS)
 
 bench:
-	OUT='$(OUT)' scripts/bench.sh
+	OUT='$(OUT)' FULL='$(FULL)' HOST='$(HOST)' scripts/bench.sh
 
 vm-shell:
 	scripts/setup.sh --kernel $(or $(KERNEL),6.1)
@@ -123,7 +123,7 @@ help:
 	@echo 'setup          install packages, fetch and build guest kernels'
 	@echo 'check          static checks; no root, no guest'
 	@echo 'run_tests      the tests here, module loaded, no guest; TESTS='
-	@echo 'bench          measure in a guest; OUT=file for JSON lines'
+	@echo 'bench          measure in a guest, or here with HOST=1; FULL=1 OUT=file for JSON lines'
 	@echo 'vm-shell       a shell in a guest; KERNEL='
 	@echo 'install        module, libraries, command, header, man pages;'
 	@echo '               DESTDIR= prefix= INSTALL_MOD_PATH= KDIR='

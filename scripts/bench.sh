@@ -3,7 +3,7 @@
 #
 # The benchmark, host side: builds it and runs it in a guest with one CPU whose
 # clock counts instructions, so that the figures do not depend on this machine's
-# load.  What is measured is selftests/bench's.
+# load; or on this machine.  What is measured is selftests/bench's.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,26 +12,35 @@ build=$top/.build
 
 usage() {
 	cat <<'END'
-usage: [OUT=FILE] bench.sh [OPTION]...
+usage: [OUT=FILE] [FULL=1] [HOST=1] bench.sh [OPTION]...
 Boots a guest with one CPU whose clock counts instructions, and prints
-instructions, system calls and context switches per command for EXCHANGE, POSIX
-semaphores over shared memory, pipes and UNIX seqpacket sockets, at depth 1, 4
-and 32.  Takes about a minute.  OUT takes JSON lines, one for each case.
+instructions, system calls, wake-ups and context switches per command for
+EXCHANGE, POSIX semaphores over shared memory, pipes and UNIX sockets, at depth 1,
+4 and 32, without and with data, and for many devices and threads.  Takes some
+minutes.  OUT takes JSON lines, one for each case.
 
+  --full          FULL=1: all sizes of data, all depths with many devices
+  --host          HOST=1: no guest: on this machine, where the module must be
+                  loaded; as root.  Tells times, too
+  --check         only what is the same in each boot, against the budget
   --rounds N      interleaved rounds, 3..15 (default 3)
+  --commands N    commands of a run without data (default 4096)
   --nodes         instead, what a stream costs through a node and through a
                   pipe to cat: instructions and system calls per MiB
   --early-death   instead, what a process pays for being watched for its death
-  --commands N    commands of a run, a multiple of 128 (default 4096)
   --help          this text
 END
 }
 
-case ${1:-} in
---help|-h)
-	usage
-	exit 0 ;;
-esac
+args=() host=${HOST:-}
+for arg; do
+	case $arg in
+	--help|-h)	usage; exit 0 ;;
+	--host)		host=1 ;;
+	*)		args+=("$arg") ;;
+	esac
+done
+[ -z "${FULL:-}" ] || args+=(--full)
 if [ -n "${OUT:-}" ]; then
 	: >>"$OUT" || {
 		echo "bench: cannot write $OUT" >&2
@@ -39,7 +48,15 @@ if [ -n "${OUT:-}" ]; then
 	}
 fi
 
-"$here/setup.sh" --kernel 6.1
+if [ -n "$host" ]; then
+	[ -c /dev/vdi ] || {
+		echo "bench: no /dev/vdi on this machine: load the module, or leave HOST=1 away" >&2
+		exit 2
+	}
+	args+=(--host)
+else
+	"$here/setup.sh" --kernel 6.1
+fi
 make -s -C "$top/selftests/bench" O="$build/bench"
 mkdir -p "$build"
 work=$(mktemp -d "$build/bench.XXXXXX")
@@ -47,10 +64,18 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+in_guest() {
+	"$here/vm.sh" --kernel 6.1 --cpus 1 --qemu-args '-icount shift=0,sleep=off' \
+		--append clocksource=tsc --no-leak-check --timeout "${VDI_VM_TIMEOUT:-3600}" \
+		--out "$work" -- "$@"
+}
+
 rc=0
-"$here/vm.sh" --kernel 6.1 --cpus 1 --qemu-args '-icount shift=0,sleep=off' \
-	--append clocksource=tsc --no-leak-check --timeout "${VDI_VM_TIMEOUT:-900}" --out "$work" -- \
-	"$build/bench/bench" --out /run/out/bench.jsonl "$@" || rc=$?
+if [ -n "$host" ]; then
+	"$build/bench/bench" --out "$work/bench.jsonl" "${args[@]}" || rc=$?
+else
+	in_guest "$build/bench/bench" --out /run/out/bench.jsonl "${args[@]}" || rc=$?
+fi
 if [ "$rc" = 0 ] && [ -n "${OUT:-}" ]; then
 	cat "$work/bench.jsonl" >"$OUT"
 fi

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,52 +16,84 @@
 #define KIB	1024ULL
 #define MIB	(1024 * KIB)
 
-/* Of each depth; "sem" and "pipe" are what the others are compared with. */
-static const struct bench_case cases[] = {
-	{ &bench_exchange, 0, 1, 0 },
-	{ &bench_exchange, 0, 1, 64 * KIB },
-	{ &bench_exchange, 0, 1, 4 * MIB },
-	{ &bench_exchange_set, 0, 1, 0 },
-	{ &bench_exchange_set, 0, BENCH_MAX_DEVICES, 0 },
-	{ &bench_sem, 0, 1, 0 },
-	{ &bench_pipe, 0, 1, 0 },
-	{ &bench_pipe_each, 0, 1, 0 },
-	{ &bench_seqpacket, 0, 1, 0 },
-};
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define MAX_LINES	256
+
+/* How much data goes through in a run, unless that is less than each place has once */
+#define DATA_BYTES	(16 * MIB)
 
 static const unsigned int depths[] = { 1, 4, BENCH_MAX_DEPTH };
 
-#define NR_CASES	(sizeof(cases) / sizeof(cases[0]))
-#define NR_DEPTHS	(sizeof(depths) / sizeof(depths[0]))
+/* Of each depth; "sem" and "pipe" are what the others are compared with. */
+static const struct bench_case commands_of[] = {
+	{ .mech = &bench_exchange, .devices = 1, .threads = 1 },
+	{ .mech = &bench_exchange, .devices = 1, .threads = 1, .payload = 64 * KIB },
+	{ .mech = &bench_exchange, .devices = 1, .threads = 1, .payload = 4 * MIB },
+	{ .mech = &bench_exchange_set, .devices = 1, .threads = 1 },
+	{ .mech = &bench_sem, .devices = 1, .threads = 1 },
+	{ .mech = &bench_pipe, .devices = 1, .threads = 1 },
+	{ .mech = &bench_pipe_each, .devices = 1, .threads = 1 },
+	{ .mech = &bench_stream, .devices = 1, .threads = 1 },
+	{ .mech = &bench_seqpacket, .devices = 1, .threads = 1 },
+};
 
-static struct bench_line lines[NR_CASES * NR_DEPTHS];
+static const struct bench_mechanism *const data_of[] = {
+	&bench_exchange, &bench_sem, &bench_pipe, &bench_stream,
+};
+
+static const uint64_t payloads[] = { 64 * KIB, MIB, 4 * MIB };
+
+/* Many devices, and many threads: one for a device, or all of a client for the only one */
+static const struct bench_case curve_of[] = {
+	{ .mech = &bench_exchange_set, .devices = 1, .threads = 1 },
+	{ .mech = &bench_exchange_set, .devices = 8, .threads = 1 },
+	{ .mech = &bench_exchange_set, .devices = 64, .threads = 1 },
+	{ .mech = &bench_exchange, .devices = 8, .threads = 8 },
+	{ .mech = &bench_exchange, .devices = 1, .threads = 8 },
+};
+
+/* What needs no module, against the model of it */
+static const struct bench_mechanism *const twin_of[] = {
+	&bench_twin, &bench_twin_spin, &bench_sem, &bench_pipe, &bench_pipe_each, &bench_stream,
+	&bench_seqpacket,
+};
+
+static struct bench_line lines[MAX_LINES];
+static unsigned int nr_lines;
+static bool full, check, twin;
 static bool nodes, death;
 static unsigned int rounds = 3, commands = 4096;
 
 static const char help[] =
 "usage: bench [OPTION]...\n"
 "Counts instructions, system calls and context switches per command for EXCHANGE\n"
-"and its rivals.  Needs root, /dev/vdi, and a guest with an instruction clock;\n"
-"scripts/bench.sh boots one.\n"
+"and its rivals.  Needs root, /dev/vdi, and but for --host a guest with an\n"
+"instruction clock; scripts/bench.sh boots one.\n"
 "\n"
 "  --rounds N     interleaved rounds, 3..%u (default %u)\n"
-"  --commands N   commands of a run, a multiple of %u (default %u)\n"
+"  --commands N   commands of a run, 128 to a million (default %u)\n"
+"  --full         all sizes of payload, and all depths with many devices\n"
+"  --check        only what does not depend on the emulation, as TAP: system calls,\n"
+"                 wake-ups, sleeps, copies and faults of EXCHANGE within the budget\n"
+"  --host         on this machine, not in a guest with an instruction clock: also\n"
+"                 tells the time\n"
+"  --twin         on this machine, without the module: a model of EXCHANGE in user\n"
+"                 space, and its rivals\n"
 "  --nodes        a stream through a node and through a pipe, instead\n"
 "  --early-death  what watching for its death costs a process, instead\n"
 "  --out FILE     write JSON lines there too\n"
 "  --help         this text\n";
 
 static unsigned int number(const char *option, const char *text, unsigned int low,
-			   unsigned int high, unsigned int step)
+			   unsigned int high)
 {
 	char *end;
 	unsigned long n;
 
 	errno = 0;
 	n = strtoul(text, &end, 10);
-	if (errno || !*text || *end || n < low || n > high || n % step)
-		bench_fail("--%s wants a number from %u to %u%s, not '%s'", option, low, high,
-			   step > 1 ? ", a multiple of the least" : "", text);
+	if (errno || !*text || *end || n < low || n > high)
+		bench_fail("--%s wants a number from %u to %u, not '%s'", option, low, high, text);
 	return n;
 }
 
@@ -69,6 +102,10 @@ static const char *parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "commands", required_argument, NULL, 'c' },
+		{ "full", no_argument, NULL, 'f' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "host", no_argument, NULL, 'H' },
+		{ "twin", no_argument, NULL, 't' },
 		{ "nodes", no_argument, NULL, 'n' },
 		{ "early-death", no_argument, NULL, 'd' },
 		{ "out", required_argument, NULL, 'o' },
@@ -81,11 +118,24 @@ static const char *parse(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (c) {
 		case 'r':
-			rounds = number("rounds", optarg, 3, BENCH_MAX_ROUNDS, 1);
+			rounds = number("rounds", optarg, 3, BENCH_MAX_ROUNDS);
 			break;
 		case 'c':
-			commands = number("commands", optarg, BENCH_MAX_BATCH, 1 << 20,
-					  BENCH_MAX_BATCH);
+			commands = number("commands", optarg, 128, 1000000);
+			break;
+		case 'f':
+			full = true;
+			break;
+		case 'k':
+			check = true;
+			rounds = 1;
+			break;
+		case 'H':
+			bench_host = true;
+			break;
+		case 't':
+			twin = true;
+			bench_host = true;
 			break;
 		case 'n':
 			nodes = true;
@@ -97,7 +147,7 @@ static const char *parse(int argc, char **argv)
 			out = optarg;
 			break;
 		case 'h':
-			printf(help, BENCH_MAX_ROUNDS, rounds, BENCH_MAX_BATCH, commands);
+			printf(help, BENCH_MAX_ROUNDS, rounds, commands);
 			exit(0);
 		default:
 			fprintf(stderr, "bench: see --help\n");
@@ -123,48 +173,120 @@ static void check_guest(void)
 	       bench_floor_getppid(), bench_floor_exchange());
 }
 
-static void run_all(void)
+static void add(enum bench_table table, const struct bench_case *c, unsigned int depth)
 {
-	unsigned int r, i, d, n = 0;
+	struct bench_line *l = &lines[nr_lines++];
+	unsigned int all = depth * c->devices * c->threads, n = commands;
 
-	for (d = 0; d < NR_DEPTHS; d++) {
-		for (i = 0; i < NR_CASES; i++) {
-			lines[n] = (struct bench_line){ .c = cases[i], .rounds = rounds };
-			lines[n++].c.depth = depths[d];
+	if (nr_lines > MAX_LINES)
+		bench_fail("too many cases");
+	*l = (struct bench_line){ .table = table, .c = *c, .rounds = rounds };
+	l->c.depth = depth;
+	if (c->data)
+		n = DATA_BYTES / c->payload;
+	l->commands = (n + all - 1) / all * all;
+}
+
+static void add_data(unsigned int depth)
+{
+	unsigned int i, k;
+
+	for (k = 0; k < ARRAY_SIZE(payloads); k++) {
+		for (i = 0; i < ARRAY_SIZE(data_of); i++) {
+			const struct bench_case c = {
+				.mech = data_of[i], .devices = 1, .threads = 1,
+				.payload = payloads[k], .data = true,
+			};
+
+			if (check ? c.mech == &bench_exchange && !k : full || k < 2)
+				add(BENCH_DATA, &c, depth);
 		}
 	}
+}
+
+static void add_twin(void)
+{
+	struct bench_case c = { .devices = 1, .threads = 1 };
+	unsigned int d, i;
+
+	for (d = 0; d < ARRAY_SIZE(depths); d++) {
+		for (i = 0; i < ARRAY_SIZE(twin_of); i++) {
+			c.mech = twin_of[i];
+			add(BENCH_COMMANDS, &c, depths[d]);
+		}
+	}
+}
+
+static void add_all(void)
+{
+	unsigned int d, i;
+
+	for (d = 0; d < ARRAY_SIZE(depths); d++)
+		for (i = 0; i < ARRAY_SIZE(commands_of); i++)
+			if (!check || commands_of[i].mech == &bench_exchange)
+				add(BENCH_COMMANDS, &commands_of[i], depths[d]);
+	for (d = 0; d < ARRAY_SIZE(depths); d++)
+		add_data(depths[d]);
+	for (d = 0; d < ARRAY_SIZE(depths); d++)
+		for (i = 0; i < ARRAY_SIZE(curve_of); i++)
+			if (full || (depths[d] == 4 && !check))
+				add(BENCH_CURVE, &curve_of[i], depths[d]);
+}
+
+static void run_all(void)
+{
+	unsigned int r, i;
+
+	if (twin)
+		add_twin();
+	else
+		add_all();
 	for (r = 0; r < rounds; r++) {
 		fprintf(stderr, "bench: round %u of %u\n", r + 1, rounds);
-		for (i = 0; i < n; i++)
-			bench_pair_run(&lines[i].c, commands, false, &lines[i].run[r]);
+		for (i = 0; i < nr_lines; i++)
+			bench_pair_run(&lines[i].c, lines[i].commands, false, &lines[i].run[r]);
 	}
 	fprintf(stderr, "bench: counting system calls\n");
-	for (i = 0; i < n; i++)
-		bench_pair_run(&lines[i].c, commands, true, &lines[i].traced);
+	for (i = 0; i < nr_lines; i++) {
+		/* who may not trace is content with what the programs count */
+		if (twin)
+			lines[i].traced.syscalls = NAN;
+		else
+			bench_pair_run(&lines[i].c, lines[i].commands, true, &lines[i].traced);
+	}
 }
 
 int main(int argc, char **argv)
 {
 	const char *out = parse(argc, argv);
 	FILE *f = NULL;
+	bool ok = true;
 
 	if (out) {
 		f = fopen(out, "w");
 		if (!f)
 			bench_fail("cannot write %s: %s", out, strerror(errno));
 	}
-	check_guest();
+	if (!bench_host)
+		check_guest();
+	else if (nodes || death)
+		bench_fail("--nodes and --early-death need an instruction clock");
 	if (nodes) {
 		bench_node(rounds, f);
 	} else if (death) {
 		bench_death(rounds, f);
 	} else {
 		run_all();
-		bench_report(lines, NR_CASES * NR_DEPTHS);
+		if (twin)
+			bench_report_twin(lines, nr_lines);
+		else if (check)
+			ok = bench_gate(lines, nr_lines);
+		else
+			bench_report(lines, nr_lines);
 		if (f)
-			bench_report_json(f, lines, NR_CASES * NR_DEPTHS);
+			bench_report_json(f, lines, nr_lines);
 	}
 	if (f && fclose(f))
 		bench_fail("cannot write %s: %s", out, strerror(errno));
-	return 0;
+	return !ok;
 }

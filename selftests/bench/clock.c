@@ -6,9 +6,10 @@
  * nanosecond for each guest instruction, and skips ahead when the CPU is idle;
  * the time stamp counter runs at 1 GHz of it.  So a difference of
  * CLOCK_MONOTONIC, read from the time stamp counter, is a number of
- * instructions as long as somebody always has something to do, which is so
- * between the first command and the last completion on one CPU.  Before it is
- * believed, it is held against a loop of a known number of instructions.
+ * instructions as long as somebody always has something to do, and the time of a
+ * process on the processor (pair.c) is the number of its instructions, whatever
+ * else there is.  Before the clock is believed, it is held against a loop of a
+ * known number of instructions.
  */
 #include <time.h>
 #include <unistd.h>

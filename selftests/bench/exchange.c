@@ -5,25 +5,43 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <linux/vdi.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "bench.h"
 
 #define TRANSFER	(4U << 20)
 
+/*
+ * What one thread serves, by one handle: all devices of it.  Several threads may share
+ * the only device, then their client's side has the same handle.
+ */
+struct lane {
+	int fd;
+	unsigned int first;		/* device */
+	unsigned int nr;		/* devices */
+	unsigned int window;		/* commands at a time */
+	uint64_t calls;
+	struct vdi_command *commands;
+	struct vdi_completion *completions;
+	uint64_t *next;			/* id that each device is due to have */
+};
+
+static struct lane lanes[BENCH_MAX_THREADS];
+static const struct bench_case *now;	/* the one that runs */
 static int set_fd = -1;
 static int dev_fd[BENCH_MAX_DEVICES];
-static int exchange_fd;			/* the handle that carries the commands */
 static char set_name[VDI_NAME_SIZE];
+static unsigned char *area;
 static uint64_t area_offset;
 static unsigned int nr_sets;
 
-static struct vdi_command commands[BENCH_MAX_BATCH];
-static struct vdi_completion completions[BENCH_MAX_BATCH];
+#define STOP	UINT64_MAX		/* position of the command that ends a thread */
 
 #define call(fd, req, arg)						\
 	do {								\
@@ -46,6 +64,39 @@ static void open_node(void)
 		bench_fail("cannot open " VDI_DEVICE_NODE ": %s", strerror(errno));
 }
 
+static bool is_shared(const struct bench_case *c)
+{
+	return c->threads > c->devices;
+}
+
+static void *room(size_t nr, size_t size)
+{
+	void *p = calloc(nr, size);
+
+	if (!p)
+		bench_fail("no memory");
+	return p;
+}
+
+static void make_lane(const struct bench_case *c, struct lane *l, unsigned int thread)
+{
+	bool split = c->threads > 1 && !is_shared(c);
+
+	l->first = split ? thread : 0;
+	l->nr = split ? 1 : c->devices;
+	l->window = c->depth * l->nr;
+	l->fd = c->mech == &bench_exchange_set ? set_fd : dev_fd[l->first];
+	l->calls = 0;
+	l->commands = room(l->window, sizeof(*l->commands));
+	l->completions = room(l->window, sizeof(*l->completions));
+	l->next = room(l->nr, sizeof(*l->next));
+}
+
+static uint64_t area_size(const struct bench_case *c)
+{
+	return c->payload ? c->payload * c->depth * c->devices : 1;
+}
+
 static void open_devices(const struct bench_case *c)
 {
 	unsigned int i;
@@ -60,7 +111,14 @@ static void open_devices(const struct bench_case *c)
 		call(set_fd, OPEN_DEVICE, &arg);
 		dev_fd[i] = arg.out_fd;
 	}
-	exchange_fd = c->mech == &bench_exchange_set ? set_fd : dev_fd[0];
+	for (i = 0; i < c->threads; i++)
+		make_lane(c, &lanes[i], i);
+	if (!c->data)
+		return;
+	area = mmap(NULL, area_size(c), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		    set_fd, area_offset);
+	if (area == MAP_FAILED)
+		bench_fail("mmap: %s", strerror(errno));
 }
 
 static void client_open(const struct bench_case *c)
@@ -79,9 +137,7 @@ static void server_open(const struct bench_case *c)
 		.features = VDI_FEAT_WRITE_MEDIA,
 		.max_transfer_size = TRANSFER,
 	};
-	struct vdi_end_config end = {
-		.area_size = c->payload ? c->payload * c->depth : 1,
-	};
+	struct vdi_end_config end = { .area_size = area_size(c) };
 
 	strcpy(arg.name, set_name);
 	open_node();
@@ -94,104 +150,202 @@ static void server_open(const struct bench_case *c)
 
 static void client_join(const struct bench_case *c)
 {
-	struct vdi_get_config arg = { .deadline_ns = VDI_TIME_INFINITE };
+	struct vdi_piece piece;
+	struct vdi_get_config arg = {
+		.deadline_ns = VDI_TIME_INFINITE,
+		.pieces = (uintptr_t)&piece,
+		.nr_pieces = 1,
+	};
 
 	call(set_fd, GET_CONFIG, &arg);
+	area_offset = piece.offset;
 	open_devices(c);
 }
 
-static void exchange(struct vdi_exchange *x)
+static void exchange(struct lane *l, struct vdi_exchange *x)
 {
-	bench_calls++;
-	if (ioctl(exchange_fd, VDI_IOC_EXCHANGE, x))
+	l->calls++;
+	if (ioctl(l->fd, VDI_IOC_EXCHANGE, x))
 		bench_fail("EXCHANGE: %s", strerror(errno));
 	if (x->out_accepted != x->nr_in)
 		bench_fail("EXCHANGE refused a record: %s", strerror(x->out_refused));
 }
 
-static void fill(const struct bench_case *c, struct vdi_command *cmd, uint64_t id)
-{
-	*cmd = (struct vdi_command){
-		.device = id % c->devices,
-		.code = c->payload ? VDI_CMD_WRITE : VDI_CMD_FLUSH,
-		.length = c->payload,
-		.id = id,
-		.offset = c->payload ? area_offset + id % c->depth * c->payload : 0,
-		.position = id,
-	};
-}
-
-/* Each device has its own order. */
-static void check(const struct bench_case *c, unsigned int device, uint64_t id, uint64_t *next)
-{
-	bench_check(id, next[device]);
-	next[device] += c->devices;
-}
-
-static void first_ids(const struct bench_case *c, uint64_t *next)
+static void run(unsigned int threads, void (*work)(unsigned int thread, unsigned int n),
+		const struct bench_case *c, unsigned int n)
 {
 	unsigned int i;
 
-	for (i = 1; i <= c->devices; i++)
-		next[i % c->devices] = i;
+	now = c;
+	bench_crew_run(threads, work, n);
+	for (i = 0; i < threads; i++) {
+		bench_calls += lanes[i].calls;
+		lanes[i].calls = 0;
+	}
 }
 
-static void server(const struct bench_case *c, unsigned int n)
+/* Numbers go round over the devices of a lane, and have a buffer of their own. */
+static void fill(const struct lane *l, struct vdi_command *cmd, uint64_t id)
 {
-	unsigned int sent = 0, done = 0, window = c->depth * c->devices, i;
-	uint64_t next[BENCH_MAX_DEVICES];
+	unsigned int buffer = l->first * now->depth + id % l->window;
+
+	*cmd = (struct vdi_command){
+		.device = l->first + id % l->nr,
+		.code = now->payload ? VDI_CMD_WRITE : VDI_CMD_FLUSH,
+		.length = now->payload,
+		.id = id,
+		.offset = now->payload ? area_offset + buffer * now->payload : 0,
+		.position = id,
+	};
+	if (now->data)
+		bench_touch(area + buffer * now->payload, now->payload, id);
+}
+
+/* Each device has its own order. */
+static void check(struct lane *l, unsigned int device, uint64_t id)
+{
+	uint64_t *next = &l->next[device - l->first];
+
+	bench_check(id, *next);
+	*next += l->nr;
+}
+
+static void first_ids(struct lane *l)
+{
+	unsigned int i;
+
+	for (i = 1; i <= l->nr; i++)
+		l->next[i % l->nr] = i;
+}
+
+static void serve(unsigned int thread, unsigned int n)
+{
+	struct lane *l = &lanes[thread];
+	unsigned int sent = 0, done = 0, i;
 	struct vdi_exchange x = {
 		.size = sizeof(x),
-		.in = (uintptr_t)commands,
-		.out = (uintptr_t)completions,
-		.nr_out = window,
+		.in = (uintptr_t)l->commands,
+		.out = (uintptr_t)l->completions,
+		.nr_out = l->window,
 		.min = 1,
 		.deadline_ns = VDI_TIME_INFINITE,
 	};
 
-	first_ids(c, next);
+	n /= now->threads;
+	first_ids(l);
 	while (done < n) {
 		x.nr_in = 0;
-		while (sent < n && sent - done < window)
-			fill(c, &commands[x.nr_in++], ++sent);
-		exchange(&x);
+		while (sent < n && sent - done < l->window)
+			fill(l, &l->commands[x.nr_in++], ++sent);
+		exchange(l, &x);
 		for (i = 0; i < x.out_delivered; i++)
-			check(c, completions[i].device, completions[i].id, next);
+			check(l, l->completions[i].device, l->completions[i].id);
 		done += x.out_delivered;
+	}
+}
+
+/*
+ * As above for a client whose threads share the device: what they answer comes in any
+ * order, so an id is a place.  They end when each has got one last command.
+ */
+static void serve_shared(unsigned int thread, unsigned int n)
+{
+	struct lane *l = &lanes[thread];
+	unsigned int sent = 0, done = 0, free = l->window, places[BENCH_MAX_DEPTH], i;
+	uint64_t busy = 0;
+	struct vdi_exchange x = {
+		.size = sizeof(x),
+		.in = (uintptr_t)l->commands,
+		.out = (uintptr_t)l->completions,
+		.nr_out = l->window,
+		.min = 1,
+		.deadline_ns = VDI_TIME_INFINITE,
+	};
+
+	for (i = 0; i < l->window; i++)
+		places[i] = i;
+	while (done < n + now->threads) {
+		for (x.nr_in = 0; free && (sent < n || (sent == done && sent < n + now->threads));
+		     sent++) {
+			struct vdi_command *cmd = &l->commands[x.nr_in++];
+
+			fill(l, cmd, places[--free]);
+			cmd->position = sent < n ? sent : STOP;
+			busy |= 1ULL << cmd->id;
+		}
+		exchange(l, &x);
+		for (i = 0; i < x.out_delivered; i++) {
+			unsigned int id = l->completions[i].id;
+
+			if (!(busy >> id & 1))
+				bench_fail("command %u was answered twice", id);
+			busy &= ~(1ULL << id);
+			places[free++] = id;
+		}
+		done += x.out_delivered;
+	}
+}
+
+static void server(const struct bench_case *c, unsigned int n)
+{
+	if (is_shared(c))
+		run(1, serve_shared, c, n);
+	else
+		run(c->threads, serve, c, n);
+}
+
+/* What is found in a command, and its answer */
+static bool carry_out(struct lane *l, const struct vdi_command *cmd, struct vdi_completion *done)
+{
+	bool stop = cmd->position == STOP;
+
+	if (now->data && !stop)
+		bench_look(area + (cmd->offset - area_offset), cmd->length, cmd->position);
+	else if (!is_shared(now))
+		check(l, cmd->device, cmd->position);
+	*done = (struct vdi_completion){
+		.device = cmd->device,
+		.id = cmd->id,
+		.result = now->payload,
+	};
+	return stop;
+}
+
+static void answer(unsigned int thread, unsigned int n)
+{
+	struct lane *l = &lanes[thread];
+	unsigned int answered = 0, i;
+	struct vdi_exchange x = {
+		.size = sizeof(x),
+		.in = (uintptr_t)l->completions,
+		.out = (uintptr_t)l->commands,
+		.nr_out = is_shared(now) ? (l->window + now->threads - 1) / now->threads :
+					   l->window,
+		.min = 1,
+		.deadline_ns = VDI_TIME_INFINITE,
+	};
+	bool stop = false;
+
+	n = is_shared(now) ? UINT32_MAX : n / now->threads;
+	first_ids(l);
+	while (answered < n) {
+		exchange(l, &x);
+		answered += x.nr_in;
+		if (stop)
+			break;
+		for (i = 0; i < x.out_delivered; i++)
+			stop |= carry_out(l, &l->commands[i], &l->completions[i]);
+		x.nr_in = x.out_delivered;
+		if (stop || answered + x.nr_in == n) {
+			x.nr_out = 0;
+			x.min = 0;
+		}
 	}
 }
 
 static void client(const struct bench_case *c, unsigned int n)
 {
-	uint64_t next[BENCH_MAX_DEVICES];
-	unsigned int answered = 0, i;
-	struct vdi_exchange x = {
-		.size = sizeof(x),
-		.in = (uintptr_t)completions,
-		.out = (uintptr_t)commands,
-		.nr_out = c->depth * c->devices,
-		.min = 1,
-		.deadline_ns = VDI_TIME_INFINITE,
-	};
-
-	first_ids(c, next);
-	while (answered < n) {
-		exchange(&x);
-		answered += x.nr_in;
-		for (i = 0; i < x.out_delivered; i++) {
-			check(c, commands[i].device, commands[i].position, next);
-			completions[i] = (struct vdi_completion){
-				.device = commands[i].device,
-				.id = commands[i].id,
-				.result = c->payload,
-			};
-		}
-		x.nr_in = x.out_delivered;
-		if (answered + x.nr_in == n) {
-			x.nr_out = 0;
-			x.min = 0;
-		}
-	}
+	run(c->threads, answer, c, n);
 }
 
 static void read_stat(struct bench_stat *stat)
@@ -226,7 +380,7 @@ static void client_close(const struct bench_case *c)
 	for (i = 0; i < c->devices; i++) {
 		struct vdi_exchange x = {
 			.size = sizeof(x),
-			.out = (uintptr_t)commands,
+			.out = (uintptr_t)lanes[0].commands,
 			.nr_out = 1,
 			.min = 1,
 			.deadline_ns = VDI_TIME_INFINITE,
@@ -275,8 +429,11 @@ const struct bench_mechanism bench_exchange_set = {
  */
 double bench_floor_exchange(void)
 {
-	const struct bench_case c = { .mech = &bench_exchange, .depth = 1, .devices = 1 };
-	struct vdi_exchange x = { .size = sizeof(x), .out = (uintptr_t)completions, .nr_out = 1 };
+	const struct bench_case c = {
+		.mech = &bench_exchange, .depth = 1, .devices = 1, .threads = 1,
+	};
+	struct vdi_completion done;
+	struct vdi_exchange x = { .size = sizeof(x), .out = (uintptr_t)&done, .nr_out = 1 };
 	struct vdi_close arg = { 0 };
 	const int loops = 2000;
 	int client_fd, server_fd, i;
@@ -289,7 +446,7 @@ double bench_floor_exchange(void)
 	server_fd = set_fd;
 	t = bench_now();
 	for (i = 0; i < loops; i++)
-		if (ioctl(exchange_fd, VDI_IOC_EXCHANGE, &x))
+		if (ioctl(dev_fd[0], VDI_IOC_EXCHANGE, &x))
 			bench_fail("EXCHANGE: %s", strerror(errno));
 	t = (bench_now() - t) / loops;
 	call(client_fd, CLOSE, &arg);

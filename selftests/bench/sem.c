@@ -4,7 +4,7 @@
  * semaphores that processes share, and rings in shared memory.  A semaphore
  * counts the records of its ring, so each record is one sem_post() and one
  * sem_wait() or sem_trywait(); which of them enter the kernel is glibc's
- * affair, and only the kernel can count it.
+ * affair, and only the kernel can count it.  Payload is in shared memory, too.
  */
 #include <errno.h>
 #include <semaphore.h>
@@ -30,10 +30,16 @@ struct shared {
 };
 
 static struct shared *shared;
+static unsigned char *payload;
 
 static void create(const struct bench_case *c)
 {
-	(void)c;
+	if (c->data) {
+		payload = mmap(NULL, c->depth * c->payload, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		if (payload == MAP_FAILED)
+			bench_fail("shared memory: %s", strerror(errno));
+	}
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (shared == MAP_FAILED || sem_init(&shared->down.full, 1, 0) ||
@@ -41,9 +47,16 @@ static void create(const struct bench_case *c)
 		bench_fail("semaphores: %s", strerror(errno));
 }
 
-static void destroy(void)
+static void destroy(const struct bench_case *c)
 {
 	munmap(shared, sizeof(*shared));
+	if (c->data)
+		munmap(payload, c->depth * c->payload);
+}
+
+static unsigned char *buffer(const struct bench_case *c, unsigned int n)
+{
+	return payload + n % c->depth * c->payload;
 }
 
 /* One record is there at the least; more may be. */
@@ -67,6 +80,8 @@ static void server(const struct bench_case *c, unsigned int n)
 	while (done < n) {
 		while (sent < n && sent - done < c->depth) {
 			bench_fill(&down->slots[sent % c->depth], sent + 1, c->payload);
+			if (c->data)
+				bench_touch(buffer(c, sent), c->payload, sent + 1);
 			sent++;
 			sem_post(&down->full);
 		}
@@ -85,6 +100,8 @@ static void client(const struct bench_case *c, unsigned int n)
 			struct bench_record *cmd = &down->slots[answered % c->depth];
 
 			bench_check(cmd->id, answered + 1);
+			if (c->data)
+				bench_look(buffer(c, answered), c->payload, cmd->id);
 			up->slots[answered % c->depth] = *cmd;
 			sem_post(&up->full);
 		}

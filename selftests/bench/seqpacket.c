@@ -29,8 +29,9 @@ static void create(const struct bench_case *c)
 	}
 }
 
-static void destroy(void)
+static void destroy(const struct bench_case *c)
 {
+	(void)c;
 	close(fd[0]);
 	close(fd[1]);
 }
