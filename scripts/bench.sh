@@ -27,6 +27,8 @@ minutes.  OUT takes JSON lines, one for each case.
   --commands N    commands of a run without data (default 4096)
   --nodes         instead, what a stream costs through a node and through a
                   pipe to cat: instructions and system calls per MiB
+  --streams       instead, what vdi and other ways to carry a file use: instructions,
+                  system calls and copies
   --early-death   instead, what a process pays for being watched for its death
   --help          this text
 END
@@ -56,6 +58,7 @@ if [ -n "$host" ]; then
 	args+=(--host)
 else
 	"$here/setup.sh" --kernel 6.1
+	[[ " ${args[*]} " != *' --streams '* ]] || make -s -C "$top" cli
 fi
 make -s -C "$top/selftests/bench" O="$build/bench"
 mkdir -p "$build"
@@ -74,7 +77,10 @@ rc=0
 if [ -n "$host" ]; then
 	"$build/bench/bench" --out "$work/bench.jsonl" "${args[@]}" || rc=$?
 else
-	in_guest "$build/bench/bench" --out /run/out/bench.jsonl "${args[@]}" || rc=$?
+	programs=$("$here/programs.sh" path 2>/dev/null) || programs=/nowhere
+	in_guest env PATH="$build/user/bin:$PATH:$programs/usr/bin" \
+		LD_LIBRARY_PATH="$build/user/lib" \
+		"$build/bench/bench" --out /run/out/bench.jsonl "${args[@]}" || rc=$?
 fi
 if [ "$rc" = 0 ] && [ -n "${OUT:-}" ]; then
 	cat "$work/bench.jsonl" >"$OUT"

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Programs that others wrote and that the tests of nodes use as engines: fetches
-# them into the cache and tells where they are.  Owns the list; nothing is
-# installed on the host.  A test puts the tree over /usr in a mount namespace of
-# its own (selftests/programs.sh), because the programs know their own paths.
+# Programs that others wrote and that the tests of nodes use as engines, or that the
+# benchmark is held against: fetches them into the cache and tells where they are.
+# Owns the list; nothing is installed on the host.  A test puts the tree over /usr in
+# a mount namespace of its own (selftests/programs.sh), because the programs know
+# their own paths.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,8 +15,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 # The programs, then the libraries that a host with setup.sh's packages may lack.
 packages=(
 	postgresql-15 postgresql-client-15 mariadb-server-core mariadb-client-core
-	mariadb-backup pv mt-st
-	libpq5 libmariadb3 libldap-2.5-0 libsasl2-2 libicu72 libxml2 libxslt1.1 libuuid1
+	mariadb-backup pv mt-st nbdkit libnbd-bin
+	libnbd0 libpq5 libmariadb3 libldap-2.5-0 libsasl2-2 libicu72 libxml2 libxslt1.1
+	libuuid1
 	liburing2 libnuma1 libaio1 libedit2 libbsd0 libmd0 libncurses6 libpcre2-8-0
 	libgssapi-krb5-2 libkrb5-3 libkrb5support0 libk5crypto3 libkeyutils1 libcom-err2
 	liblz4-1 libreadline8 tzdata
@@ -25,7 +27,8 @@ packages=(
 binaries=(
 	usr/lib/postgresql/15/bin/{initdb,postgres,psql,pg_dump,pg_restore,pg_basebackup}
 	usr/lib/postgresql/15/bin/{pg_verifybackup,pg_ctl}
-	usr/sbin/mariadbd usr/bin/{mariadb,mariadb-backup,mbstream,pv,mt-st}
+	usr/sbin/mariadbd usr/bin/{mariadb,mariadb-backup,mbstream,pv,mt-st,nbdcopy}
+	usr/bin/nbdkit
 )
 
 usage() {
@@ -78,7 +81,7 @@ fetch() {
 		die "no package of that name: is this Debian 12 with its security suite?"
 	entry=programs-$(list_hash)-$(sha256sum <<<"$versions" | cut -c1-12)
 	if [ ! -d "$cache/$entry" ]; then
-		echo "programs: fetching ${packages[*]:0:7} and their libraries"
+		echo "programs: fetching ${packages[*]:0:9} and their libraries"
 		make_tmp
 		# shellcheck disable=SC2086 # words
 		download "$tmp/deb" $versions

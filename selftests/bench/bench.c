@@ -61,7 +61,7 @@ static const struct bench_mechanism *const twin_of[] = {
 static struct bench_line lines[MAX_LINES];
 static unsigned int nr_lines;
 static bool full, check, twin;
-static bool nodes, death;
+static bool nodes, death, streams;
 static unsigned int rounds = 3, commands = 4096;
 
 static const char help[] =
@@ -80,6 +80,7 @@ static const char help[] =
 "  --twin         on this machine, without the module: a model of EXCHANGE in user\n"
 "                 space, and its rivals\n"
 "  --nodes        a stream through a node and through a pipe, instead\n"
+"  --streams      vdi and other ways to carry a file, as command lines, instead\n"
 "  --early-death  what watching for its death costs a process, instead\n"
 "  --out FILE     write JSON lines there too\n"
 "  --help         this text\n";
@@ -107,6 +108,9 @@ static const char *parse(int argc, char **argv)
 		{ "host", no_argument, NULL, 'H' },
 		{ "twin", no_argument, NULL, 't' },
 		{ "nodes", no_argument, NULL, 'n' },
+		{ "streams", no_argument, NULL, 's' },
+		{ "engine", required_argument, NULL, 'e' },
+		{ "sockets", required_argument, NULL, 'S' },
 		{ "early-death", no_argument, NULL, 'd' },
 		{ "out", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
@@ -140,6 +144,15 @@ static const char *parse(int argc, char **argv)
 		case 'n':
 			nodes = true;
 			break;
+		case 's':
+			streams = true;
+			break;
+		case 'e':			/* what --streams runs */
+			bench_engine(optarg);
+			exit(0);
+		case 'S':
+			bench_sockets(optarg);
+			exit(0);
 		case 'd':
 			death = true;
 			break;
@@ -269,10 +282,12 @@ int main(int argc, char **argv)
 	}
 	if (!bench_host)
 		check_guest();
-	else if (nodes || death)
-		bench_fail("--nodes and --early-death need an instruction clock");
+	else if (nodes || death || streams)
+		bench_fail("--nodes, --streams and --early-death need an instruction clock");
 	if (nodes) {
 		bench_node(rounds, f);
+	} else if (streams) {
+		bench_streams(rounds, 64, argv[0], f);
 	} else if (death) {
 		bench_death(rounds, f);
 	} else {

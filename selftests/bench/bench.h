@@ -177,6 +177,11 @@ void bench_crew_run(unsigned int threads, void (*work)(unsigned int thread, unsi
 void bench_node(unsigned int rounds, FILE *out);
 void bench_death(unsigned int rounds, FILE *out);
 
+/* streams.c */
+void bench_streams(unsigned int rounds, unsigned int mib, const char *self, FILE *out);
+void bench_engine(const char *arg);
+void bench_sockets(const char *arg);
+
 /* report.c */
 void bench_report(const struct bench_line *lines, unsigned int nr);
 void bench_report_twin(const struct bench_line *lines, unsigned int nr);
