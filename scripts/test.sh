@@ -127,7 +127,7 @@ share() {
 	echo "$((k % $1 + 1))/$1"
 }
 
-# One line a stage: NAME SECONDS CHECK, or NAME SECONDS KERNEL CPUS LIST, LIST the
+# One line a stage: NAME SECONDS check|bench, or NAME SECONDS KERNEL CPUS LIST, LIST the
 # programs that run.sh is asked for.  The tests of programs (*.sh) start many
 # processes and take an hour in an emulated guest: User Mode Linux, which sees more
 # where things go wrong, has a sample of them, and an emulated one the rest.  A commit
@@ -153,6 +153,7 @@ plan() {
 	done
 	# random programs, with a module that tells which of its code they come to
 	[ -z "$full" ] || [ "${kernels#*uml}" = "$kernels" ] || echo "fuzz 600 uml 1 fuzz_test.sh"
+	[ -z "$full" ] || echo "bench 300 bench"
 	[ -z "$full" ] || echo "checks 1200 check"
 }
 
@@ -164,6 +165,8 @@ run_stage() {
 	shift 3
 	if [ "$kernel" = check ]; then
 		timeout -k 10 "$limit" "$here/check.sh" > >(tee "$dir/log") &
+	elif [ "$kernel" = bench ]; then
+		OUT='' HOST='' FULL='' timeout -k 10 "$limit" "$here/bench.sh" --check > >(tee "$dir/log") &
 	else
 		local cpus=$1
 		shift
@@ -190,7 +193,7 @@ stage_end() {
 		sed "s/^ */$name: /")
 	table+=("$(printf '%-16s %5s s of %5s s' "$name" "$(cat "$dir/seconds" 2>/dev/null || echo '?')" \
 		"$limit")")
-	if [ "$kernel" = check ]; then
+	if [ "$kernel" = check ] || [ "$kernel" = bench ]; then
 		add_lines "$dir/log"
 		add_death "$rc" "$dir/log" "$name"
 		return
