@@ -23,6 +23,8 @@ minutes.  OUT takes JSON lines, one for each case.
   --host          HOST=1: no guest: on this machine, where the module must be
                   loaded; as root.  Tells times, too
   --check         only what is the same in each boot, against the budget
+  --gate          the instructions of EXCHANGE, the median of three boots, against
+                  selftests/bench/baseline and a tenth
   --rounds N      interleaved rounds, 3..15 (default 3)
   --commands N    commands of a run without data (default 4096)
   --nodes         instead, what a stream costs through a node and through a
@@ -34,11 +36,12 @@ minutes.  OUT takes JSON lines, one for each case.
 END
 }
 
-args=() host=${HOST:-}
+args=() host=${HOST:-} gate=
 for arg; do
 	case $arg in
 	--help|-h)	usage; exit 0 ;;
 	--host)		host=1 ;;
+	--gate)		gate=1 ;;
 	*)		args+=("$arg") ;;
 	esac
 done
@@ -73,6 +76,48 @@ in_guest() {
 		--out "$work" -- "$@"
 }
 
+# Prints TAP, a line for each depth.
+judge() {
+	awk -v baseline="$top/selftests/bench/baseline" '
+	/"mechanism":"exchange"/ && /"payload":0,"devices":1,"threads":1,"data":false/ {
+		match($0, /"depth":[0-9]+/)
+		depth = substr($0, RSTART + 8, RLENGTH - 8)
+		match($0, /"to_sem":[0-9.]+/)
+		seen[depth] = seen[depth] " " substr($0, RSTART + 9, RLENGTH - 9)
+	}
+	END {
+		while ((getline line <baseline) > 0) {
+			if (line ~ /^#/)
+				continue
+			split(line, want, " ")
+			n = split(seen[want[1]], v, " ")
+			if (n != 3) {
+				print "not ok - bench gate: " n " boots have told of depth " want[1]
+				bad = 1
+				continue
+			}
+			median = v[1] + v[2] + v[3]
+			median -= (v[1] > v[2] ? (v[1] > v[3] ? v[1] : v[3]) : (v[2] > v[3] ? v[2] : v[3]))
+			median -= (v[1] < v[2] ? (v[1] < v[3] ? v[1] : v[3]) : (v[2] < v[3] ? v[2] : v[3]))
+			ok = median <= want[2] * 1.1
+			bad = bad || !ok
+			printf "# bench: reached %.3f of the instructions of semaphores at depth %d, " \
+			       "%.2f and a tenth asked, boots%s\n", median, want[1], want[2], seen[want[1]]
+			printf "%s - bench gate: depth %d\n", ok ? "ok" : "not ok", want[1]
+			depths++
+		}
+		exit bad || !depths
+	}' "$@"
+}
+
+if [ -n "$gate" ]; then
+	for boot in 1 2 3; do
+		in_guest "$build/bench/bench" --out /run/out/bench.jsonl "${args[@]}" >&2
+		mv "$work/bench.jsonl" "$work/boot$boot"
+	done
+	judge "$work"/boot[123]
+	exit
+fi
 rc=0
 if [ -n "$host" ]; then
 	"$build/bench/bench" --out "$work/bench.jsonl" "${args[@]}" || rc=$?

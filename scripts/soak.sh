@@ -66,6 +66,7 @@ debug|7200|F20|:(glob)selftests/*.c|all C tests on the debug kernel
 kernel-6.12|7200|F20|:(glob)selftests/*.c|all C tests on 6.12
 kernel-7|7200|F20|:(glob)selftests/*.c|all C tests on the newest 7.x
 programs|7200|F20|userspace :(glob)selftests/*.sh :(glob)selftests/*.c selftests/sdk selftests/client|all tests of programs on 6.1
+bench|1800|-|selftests/bench|instructions of EXCHANGE to those of semaphores, three boots
 disks|1800|-|userspace selftests/disks_test.sh|nine virtio disks
 model|3600|F19|selftests/model scripts/model.sh|the model in its full size, and its mutants
 '
@@ -124,6 +125,7 @@ run_stage() {
 				VDI_INTEGRITY_SECONDS=${VDI_INTEGRITY_SECONDS:-3600} \
 				guest 6.1 --memory 4096 -- "$run" integrity ;;
 	programs)	guest 6.1 -- "$run" '*_test.sh' ;;
+	bench)		exec timeout "$limit" "$here/bench.sh" --gate ;;
 	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;
 	debug)		guest debug -- "$run" '*_test' ;;
 	kcsan)		VDI_RACE_ROUNDS=100 VDI_HAMMER_SECONDS=1800 VDI_WAKE_SECONDS=600 \
