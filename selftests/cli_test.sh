@@ -159,6 +159,34 @@ test_round_trip_small_buffers() {
 	vdi get --transfer-size 128KiB --depth 64 rt:0 >back && ended 0 send "$pid" && cmp in back
 }
 
+# peak COMMAND...: runs it, and prints the most memory that it had, in KiB
+peak() {
+	python3 -c 'import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)' "$@"
+}
+
+# The buffers and no more, whatever comes through them: 4 of 1 MiB, and the programs
+test_memory_is_bounded() {
+	local mib recv put last=''
+	for mib in 64 1024; do
+		peak vdi recv -q rt null: >recv.kib &
+		pid=$!
+		children+=("$pid")
+		until_true there_is rt || return 1
+		head -c "${mib}M" /dev/zero | peak vdi put -q rt >put.kib || return 1
+		wait "$pid" || return 1
+		recv=$(cat recv.kib) put=$(cat put.kib)
+		echo "# $mib MiB: recv had $recv KiB at most, put $put KiB"
+		[ "$recv" -lt 16384 ] && [ "$put" -lt 16384 ] || fail "$mib MiB: $recv and $put KiB" ||
+			return 1
+		[ -z "$last" ] || [ $((recv + put)) -lt $((last + 2048)) ] ||
+			fail "$last KiB for 64 MiB, $((recv + put)) KiB for 1 GiB" || return 1
+		last=$((recv + put))
+	done
+}
+
 test_directory_target() {
 	random 100000 >in
 	mkdir empty

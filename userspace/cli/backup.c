@@ -98,6 +98,7 @@ static int backup_client(void *ctx, const struct pair_sync *sync)
 		.path = backup->file,
 		.count = backup->session.count,
 		.force = backup->session.force,
+		.direct = backup->session.direct,
 	};
 	struct client_options client;
 	struct source *source;
@@ -119,7 +120,7 @@ static int backup_client(void *ctx, const struct pair_sync *sync)
 		watch_block_signals();
 		return recv_run(&client, &target, backup_created, backup);
 	}
-	ret = source_open(&source, backup->file);
+	ret = source_open(&source, backup->file, backup->session.direct);
 	if (ret)
 		return ret;
 	client.count = source_count(source);
@@ -140,6 +141,7 @@ static const char backup_help[] =
 "\n"
 "  -n, --stripes N         devices, 1..64 (1): so many files, written at once\n"
 "  --force                 replace TARGET, at the moment the new one is whole\n"
+SESSION_HELP_DIRECT
 "  --name NAME             of the set (default: one that nobody else has)\n"
 "  --digests FILE          list SHA-256 and length of each stream as it was sent\n"
 "  --engine-user USER      as root: the engine's side runs as USER (UID[:GID])\n"
@@ -156,6 +158,7 @@ static const char restore_help[] =
 "before the first byte is restored.\n"
 "\n"
 "  --force                 replace PATH, at the moment the new one is whole\n"
+SESSION_HELP_DIRECT
 "  --verify KIND           check the new database as well: quick or full\n"
 "  --name NAME             of the set (default: one that nobody else has)\n"
 "  --digests FILE          list SHA-256 and length of each stream as it came\n"
@@ -201,6 +204,7 @@ static int backup_options(struct backup *backup, int argc, char **argv)
 	static const struct option options[] = {
 		SESSION_LONG, SESSION_LONG_PROGRESS, SESSION_LONG_SERVER,
 		{ "force", no_argument, NULL, SESSION_FORCE },
+		SESSION_LONG_DIRECT,
 		{ "name", required_argument, NULL, BACKUP_NAME },
 		{ "digests", required_argument, NULL, BACKUP_DIGESTS },
 		{ "engine-user", required_argument, NULL, BACKUP_ENGINE_USER },

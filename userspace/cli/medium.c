@@ -13,6 +13,7 @@
 
 #include <libvdi.h>
 
+#include "direct.h"
 #include "medium.h"
 #include "tape.h"
 
@@ -20,6 +21,7 @@
 
 struct medium {
 	int fd;
+	int direct;			/* the same past the page cache, -1: none */
 	off_t data;			/* where the payload begins in the file */
 	struct stripe_info info;
 	struct medium_limit limit;
@@ -42,6 +44,7 @@ static int medium_alloc(struct medium **out, int fd, off_t base, const struct st
 	if (!medium)
 		return -ENOMEM;
 	medium->fd = fd;
+	medium->direct = -1;
 	medium->data = base + STRIPE_HEADER_SIZE;
 	medium->info = *info;
 	medium->tape.block_size = info->block_size;
@@ -114,9 +117,16 @@ void medium_free(struct medium *medium)
 {
 	if (!medium)
 		return;
+	if (medium->direct >= 0)
+		close(medium->direct);
 	tape_free(&medium->tape);
 	EVP_MD_CTX_free(medium->digest);
 	free(medium);
+}
+
+void medium_set_direct(struct medium *medium, int direct)
+{
+	medium->direct = direct;
 }
 
 const struct stripe_info *medium_info(const struct medium *medium)
@@ -162,7 +172,7 @@ int medium_read(struct medium *medium, uint64_t pos, void *buf, size_t len, size
 	}
 	offset = tape ? tape_offset(&medium->tape) : medium->pos;
 	code = tape ? tape_read(&medium->tape, len, bytes) : medium_read_range(medium, len, bytes);
-	ret = stripe_pread(medium->fd, buf, *bytes, medium->data + offset);
+	ret = direct_pread(medium->direct, medium->fd, buf, *bytes, medium->data + offset);
 	if (ret)
 		*bytes = 0;
 	return ret ? ret : (int)code;
@@ -245,7 +255,7 @@ int medium_write(struct medium *medium, uint64_t pos, const void *buf, size_t le
 	if (offset > (uint64_t)INT64_MAX - medium->data - len)
 		return -EFBIG;
 	code = medium_fit(medium, offset, len, &fits);
-	ret = stripe_pwrite(medium->fd, buf, fits, medium->data + offset);
+	ret = direct_pwrite(medium->direct, medium->fd, buf, fits, medium->data + offset);
 	if (ret)
 		return ret;
 	medium_digest(medium, offset, buf, fits);
@@ -373,7 +383,8 @@ int medium_finish(struct medium *medium, bool more, off_t *end)
 		return ret;
 	if (info->kind != STRIPE_DISK && medium->digested == info->length && !medium->overwritten)
 		EVP_DigestFinal_ex(medium->digest, info->payload_digest, NULL);
-	else if (stripe_digest_payload(medium->fd, base, info, NULL, info->payload_digest))
+	else if (stripe_digest_payload(medium->fd, medium->direct, base, info, NULL,
+				       info->payload_digest))
 		return -EIO;
 	ret = stripe_write_trailer(medium->fd, base, info);
 	if (ret)

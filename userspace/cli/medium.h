@@ -31,6 +31,8 @@ int medium_create(struct medium **out, int fd, off_t base, const struct stripe_i
 		  const struct medium_limit *limit);
 int medium_open(struct medium **out, int fd, off_t base, const struct stripe_info *info);
 void medium_free(struct medium *medium);	/* @fd stays the caller's */
+/* Past the page cache from now on, through @direct (see direct.h), which becomes its own */
+void medium_set_direct(struct medium *medium, int direct);
 
 const struct stripe_info *medium_info(const struct medium *medium);
 uint64_t medium_length(const struct medium *medium);	/* bytes of data */

@@ -275,6 +275,7 @@ static const char recv_help[] =
 "  -n, --stripes N         devices, 1..64 (1): NAME, NAME.1, NAME.2 ...\n"
 "  --force                 replace TARGET, at the moment the new one is whole\n"
 "  --allow-empty           a stream without a byte is a backup too\n"
+SESSION_HELP_DIRECT
 "  --like KIND             what the devices are: pipe (default), tape or disk\n"
 "  --removable             pipe, disk: with media that can be changed; tapes have them\n"
 "  --media-size SIZE       a medium is full then (default: never)\n"
@@ -342,6 +343,7 @@ int verb_recv(int argc, char **argv)
 		SESSION_LONG, SESSION_LONG_PROGRESS, SESSION_LONG_CLIENT, SESSION_LONG_NODES,
 		{ "force", no_argument, NULL, SESSION_FORCE },
 		{ "allow-empty", no_argument, NULL, SESSION_EMPTY },
+		SESSION_LONG_DIRECT,
 		{ "like", required_argument, NULL, RECV_LIKE },
 		{ "removable", no_argument, NULL, RECV_REMOVABLE },
 		{ "media-size", required_argument, NULL, RECV_MEDIA_SIZE },
@@ -368,6 +370,7 @@ int verb_recv(int argc, char **argv)
 	target.count = session.count;
 	target.force = session.force;
 	target.allow_empty = session.allow_empty;
+	target.direct = session.direct;
 	ret = recv_kind(&target, &client) ?: nodes_parse(&session, &client.nodes);
 	if (ret)
 		return ret;

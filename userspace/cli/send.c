@@ -177,6 +177,7 @@ static const char send_help[] =
 "is handed out.  The number of devices is that of its stripes, and they are what\n"
 "those of the backup were: pipes, tapes or disks, with the same media.\n"
 "\n"
+SESSION_HELP_DIRECT
 SESSION_HELP_NODES
 SESSION_HELP_SET
 SESSION_HELP_PROGRESS
@@ -204,7 +205,7 @@ int verb_send(int argc, char **argv)
 		SESSION_LONG, SESSION_LONG_PROGRESS,
 		{ "mode", required_argument, NULL, SESSION_MODE },
 		{ "group", required_argument, NULL, SESSION_GROUP },
-		SESSION_LONG_NODES,
+		SESSION_LONG_NODES, SESSION_LONG_DIRECT,
 		{ }
 	};
 	struct client_options client;
@@ -221,7 +222,7 @@ int verb_send(int argc, char **argv)
 	ret = session_arguments(argc, argv, 2, "NAME and SOURCE");
 	if (ret)
 		return ret;
-	ret = source_open(&source, argv[optind + 1]);
+	ret = source_open(&source, argv[optind + 1], session.direct);
 	if (ret)
 		return ret;
 	session.count = source_count(source);

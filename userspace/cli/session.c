@@ -109,6 +109,9 @@ int session_option(struct session *session, int option, char **argv, const char 
 	case SESSION_FORCE:
 		session->force = true;
 		return -1;
+	case SESSION_DIRECT:
+		session->direct = true;
+		return -1;
 	case SESSION_EMPTY:
 		session->allow_empty = true;
 		return -1;

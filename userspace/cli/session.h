@@ -26,13 +26,14 @@ struct session {
 	bool nodes;
 	bool force;
 	bool allow_empty;
+	bool direct;
 };
 
 /* What getopt_long() gives for long options without a letter of their own */
 enum {
 	SESSION_HELP = 256, SESSION_PROGRESS, SESSION_CONNECT, SESSION_IDLE, SESSION_MODE,
 	SESSION_GROUP, SESSION_DEPTH, SESSION_TRANSFER, SESSION_BLOCK, SESSION_FORCE,
-	SESSION_EMPTY, SESSION_INSTANCE, SESSION_NODES,
+	SESSION_EMPTY, SESSION_INSTANCE, SESSION_NODES, SESSION_DIRECT,
 	SESSION_OWN,	/* the verb's own from here */
 };
 
@@ -61,6 +62,11 @@ enum {
 	{ "nodes", no_argument, NULL, SESSION_NODES },		\
 	SESSION_LONG_SERVER
 
+#define SESSION_LONG_DIRECT					\
+	{ "direct", no_argument, NULL, SESSION_DIRECT }
+
+#define SESSION_HELP_DIRECT \
+"  --direct                read and write files past the page cache (O_DIRECT)\n"
 #define SESSION_HELP_INSTANCE \
 "  --instance NAME         of the set: (instance, name) is unique; none by default\n"
 #define SESSION_HELP_WAIT \

@@ -16,6 +16,7 @@
 #include <linux/vdi.h>
 
 #include "cli.h"
+#include "direct.h"
 #include "report.h"
 #include "source.h"
 #include "stripe.h"
@@ -38,6 +39,7 @@ struct source_stripe {
 struct source {
 	const char *path;
 	bool raw;		/* stdin: no format */
+	bool direct;		/* past the page cache */
 	unsigned int count;	/* 0 until the first stripe was found */
 	struct stripe_info first;	/* of the first that was found */
 	struct source_stripe stripes[VDI_MAX_DEVICES];
@@ -260,23 +262,35 @@ static int source_reopen(const struct source_medium *medium)
 	return -ESTALE;
 }
 
+/* @direct: a second descriptor if one is wanted, else less than 0; 0 or -errno */
+static int source_direct(const struct source *source, int fd, int *direct)
+{
+	*direct = source->direct ? direct_open(fd, O_RDONLY) : -1;
+	return source->direct && *direct < 0 ? *direct : 0;
+}
+
 int source_load(struct source *source, unsigned int index)
 {
 	struct source_stripe *stripe = &source->stripes[index];
 	const struct source_medium *next = &stripe->media[stripe->next];
 	struct medium *medium;
-	int fd, ret;
+	int fd, direct, ret;
 
 	if (stripe->next == stripe->count)
 		return -ENOMEDIUM;
 	fd = source_reopen(next);
 	if (fd < 0)
 		return fd;
-	ret = medium_open(&medium, fd, next->base, &next->info);
+	ret = source_direct(source, fd, &direct);
+	if (!ret)
+		ret = medium_open(&medium, fd, next->base, &next->info);
 	if (ret) {
+		if (direct >= 0)
+			close(direct);
 		close(fd);
 		return ret;
 	}
+	medium_set_direct(medium, direct);
 	if (stripe->fd >= 0)
 		close(stripe->fd);
 	medium_free(stripe->medium);
@@ -318,6 +332,9 @@ static int source_load_first(struct source *source)
 			return report_fail(EXIT_MISMATCH,
 					   "%s: is damaged (its table of filemarks makes no sense)",
 					   source->stripes[i].media[0].path);
+		if (ret == -EINVAL && source->direct)
+			return report_fail(EXIT_FAILED, DIRECT_NONE,
+					   source->stripes[i].media[0].path);
 		if (ret)
 			return report_fail(EXIT_FAILED, "%s: %s", source->stripes[i].media[0].path,
 					   strerror(-ret));
@@ -325,7 +342,7 @@ static int source_load_first(struct source *source)
 	return 0;
 }
 
-int source_open(struct source **out, const char *path)
+int source_open(struct source **out, const char *path, bool direct)
 {
 	struct source *source = calloc(1, sizeof(*source));
 	unsigned int i;
@@ -334,9 +351,12 @@ int source_open(struct source **out, const char *path)
 	if (!source)
 		return report_fail(EXIT_FAILED, "out of memory");
 	source->path = path;
+	source->direct = direct;
 	for (i = 0; i < VDI_MAX_DEVICES; i++)
 		source->stripes[i].fd = -1;
 	ret = source_find(source);
+	if (!ret && direct && source->raw)
+		ret = report_fail(EXIT_USAGE, "--direct is for files: stdin is what it is");
 	if (!ret)
 		ret = source_load_first(source);
 	if (ret)
@@ -349,13 +369,16 @@ int source_open(struct source **out, const char *path)
 static int source_verify_medium(const struct source *source, const struct source_medium *medium,
 				const volatile bool *stop)
 {
-	int fd = source_reopen(medium);
+	int fd = source_reopen(medium), direct;
 	const char *wrong;
 
 	if (fd < 0)
 		return report_fail(EXIT_FAILED, "%s: %s", medium->path, fd == -ESTALE ?
 				   "was changed by somebody while it was read" : strerror(-fd));
-	wrong = stripe_verify(fd, medium->base, &medium->info, stop);
+	source_direct(source, fd, &direct);
+	wrong = stripe_verify(fd, direct, medium->base, &medium->info, stop);
+	if (direct >= 0)
+		close(direct);
 	close(fd);
 	if (!wrong)
 		return 0;

@@ -16,9 +16,10 @@ struct source;
 /*
  * Finds the stripes of one backup and checks headers, trailers, lengths and
  * that they belong together.  0, or an exit code after a line on stderr that
- * says which stripe is missing, truncated or foreign.
+ * says which stripe is missing, truncated or foreign.  @direct: read it past the
+ * page cache.
  */
-int source_open(struct source **out, const char *path);
+int source_open(struct source **out, const char *path, bool direct);
 
 /* Reads everything and compares the checksums, before a byte is handed out. */
 int source_verify(struct source *source, const volatile bool *stop);

@@ -19,6 +19,7 @@
 
 #include <linux/vdi.h>
 
+#include "direct.h"
 #include "stripe.h"
 
 #define STRIPE_BUFFER	(1 << 20)	/* read at once when a payload is checked */
@@ -264,15 +265,15 @@ const char *stripe_read(int fd, off_t end, off_t *base, struct stripe_info *info
 }
 
 /* A disk's: chunk by chunk, and holes are passed over without being read. */
-static const char *stripe_digest_disk(int fd, off_t begin, uint64_t length, EVP_MD_CTX *ctx,
-				      uint8_t *buf, const volatile bool *stop)
+static const char *stripe_digest_disk(int fd, int direct, off_t begin, uint64_t length,
+				      EVP_MD_CTX *ctx, uint8_t *buf, const volatile bool *stop)
 {
 	uint64_t pos = 0;
 
 	while (pos < length) {
 		uint64_t le = htole64(pos);
 		size_t len = length - pos < STRIPE_CHUNK ? length - pos : STRIPE_CHUNK;
-		int ret = stripe_pread(fd, buf, len, begin + pos);
+		int ret = direct_pread(direct, fd, buf, len, begin + pos);
 
 		if (ret)
 			return ret == -ENODATA ? "is changing while it is read" : strerror(-ret);
@@ -295,15 +296,15 @@ static const char *stripe_digest_disk(int fd, off_t begin, uint64_t length, EVP_
 	return NULL;
 }
 
-static const char *stripe_digest_stream(int fd, off_t begin, uint64_t length, EVP_MD_CTX *ctx,
-					uint8_t *buf, const volatile bool *stop)
+static const char *stripe_digest_stream(int fd, int direct, off_t begin, uint64_t length,
+					EVP_MD_CTX *ctx, uint8_t *buf, const volatile bool *stop)
 {
 	uint64_t pos = 0;
 
 	posix_fadvise(fd, begin, length, POSIX_FADV_SEQUENTIAL);
 	while (pos < length) {
 		size_t len = length - pos < STRIPE_BUFFER ? length - pos : STRIPE_BUFFER;
-		int ret = stripe_pread(fd, buf, len, begin + pos);
+		int ret = direct_pread(direct, fd, buf, len, begin + pos);
 
 		if (ret)
 			return ret == -ENODATA ? "is changing while it is read" : strerror(-ret);
@@ -315,18 +316,18 @@ static const char *stripe_digest_stream(int fd, off_t begin, uint64_t length, EV
 	return NULL;
 }
 
-const char *stripe_digest_payload(int fd, off_t base, const struct stripe_info *info,
+const char *stripe_digest_payload(int fd, int direct, off_t base, const struct stripe_info *info,
 				  const volatile bool *stop, uint8_t *digest)
 {
 	const char *wrong = "cannot be checked: out of memory";
 	off_t begin = base + STRIPE_HEADER_SIZE;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	uint8_t *buf = malloc(STRIPE_BUFFER);
+	uint8_t *buf = aligned_alloc(DIRECT_ALIGN, STRIPE_BUFFER);
 
 	if (buf && ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL)) {
 		wrong = info->kind == STRIPE_DISK ?
-			stripe_digest_disk(fd, begin, info->length, ctx, buf, stop) :
-			stripe_digest_stream(fd, begin, info->length, ctx, buf, stop);
+			stripe_digest_disk(fd, direct, begin, info->length, ctx, buf, stop) :
+			stripe_digest_stream(fd, direct, begin, info->length, ctx, buf, stop);
 		if (!wrong)
 			EVP_DigestFinal_ex(ctx, digest, NULL);
 	}
@@ -335,11 +336,11 @@ const char *stripe_digest_payload(int fd, off_t base, const struct stripe_info *
 	return wrong;
 }
 
-const char *stripe_verify(int fd, off_t base, const struct stripe_info *info,
+const char *stripe_verify(int fd, int direct, off_t base, const struct stripe_info *info,
 			  const volatile bool *stop)
 {
 	uint8_t digest[STRIPE_DIGEST_SIZE];
-	const char *wrong = stripe_digest_payload(fd, base, info, stop, digest);
+	const char *wrong = stripe_digest_payload(fd, direct, base, info, stop, digest);
 
 	if (wrong)
 		return wrong;

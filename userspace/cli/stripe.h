@@ -109,14 +109,14 @@ const char *stripe_read(int fd, off_t end, off_t *base, struct stripe_info *info
 
 /*
  * SHA-256 of the payload; of a disk's: of its chunks of 64 KiB that are not all
- * zero, each with its offset (8 bytes) in front.  NULL or what is wrong; *@stop
- * (may be NULL) becoming true ends it early, with an answer.
+ * zero, each with its offset (8 bytes) in front.  @direct: see direct.h.  NULL or what
+ * is wrong; *@stop (may be NULL) becoming true ends it early, with an answer.
  */
-const char *stripe_digest_payload(int fd, off_t base, const struct stripe_info *info,
+const char *stripe_digest_payload(int fd, int direct, off_t base, const struct stripe_info *info,
 				  const volatile bool *stop, uint8_t *digest);
 
 /* Reads the whole payload and compares its digest; the same answer. */
-const char *stripe_verify(int fd, off_t base, const struct stripe_info *info,
+const char *stripe_verify(int fd, int direct, off_t base, const struct stripe_info *info,
 			  const volatile bool *stop);
 
 #endif /* VDI_STRIPE_H */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "direct.h"
 #include "publish.h"
 #include "report.h"
 #include "stripe.h"
@@ -50,6 +51,8 @@ static int target_classify(struct target *target)
 	size_t len = strlen(path);
 	struct stat st;
 
+	if (target->options.direct && (!strcmp(path, "null:") || !strcmp(path, "-")))
+		return report_fail(EXIT_USAGE, "--direct is for files: name a file or a directory");
 	if (!plain && (!strcmp(path, "null:") || !strcmp(path, "-")))
 		return report_fail(EXIT_USAGE,
 				   "%s takes a bare stream, without media and positions: name a file or a directory",
@@ -158,6 +161,23 @@ static int target_open_stripes(struct target *target)
 	return 0;
 }
 
+/* Before an engine is asked to begin */
+static int target_check_direct(struct target *target)
+{
+	int direct;
+
+	if (!target->options.direct)
+		return 0;
+	direct = direct_open(target->stripes[0].fd, O_RDWR);
+	if (direct == -EINVAL)
+		return report_fail(EXIT_FAILED, DIRECT_NONE, target->options.path);
+	if (direct < 0)
+		return report_fail(EXIT_FAILED, "%s: --direct: %s", target->options.path,
+				   strerror(-direct));
+	close(direct);
+	return 0;
+}
+
 int target_open(struct target **out, const struct target_options *options)
 {
 	struct target *target = NULL;
@@ -176,6 +196,8 @@ int target_open(struct target **out, const struct target_options *options)
 				   options->force, 0600);
 		if (!ret)
 			ret = target_open_stripes(target);
+		if (!ret)
+			ret = target_check_direct(target);
 		if (ret)
 			goto err_discard;
 	}
@@ -186,6 +208,25 @@ err_discard:
 	publish_discard(&target->publish);
 err_free:
 	target_free(target);
+	return ret;
+}
+
+/* A new medium in the stripe's file: 0 or -errno */
+static int target_new_medium(struct target *target, struct target_stripe *stripe, off_t base,
+			     struct medium **out)
+{
+	int direct = -1, ret;
+
+	if (target->options.direct) {
+		direct = direct_open(stripe->fd, O_RDWR);
+		if (direct < 0)
+			return direct;
+	}
+	ret = medium_create(out, stripe->fd, base, &stripe->info, &target->options.limit);
+	if (!ret)
+		medium_set_direct(*out, direct);
+	else if (direct >= 0)
+		close(direct);
 	return ret;
 }
 
@@ -205,7 +246,7 @@ int target_begin(struct target *target, unsigned int index, const char *device,
 	snprintf(info->device, sizeof(info->device), "%s", device);
 	if (target->kind == TARGET_NULL || target->kind == TARGET_STDOUT)
 		return 0;
-	return medium_create(&stripe->medium, stripe->fd, 0, info, &target->options.limit);
+	return target_new_medium(target, stripe, 0, &stripe->medium);
 }
 
 int target_load(struct target *target, unsigned int index)
@@ -232,7 +273,7 @@ int target_load(struct target *target, unsigned int index)
 		end = 0;
 	}
 	stripe->length += medium_length(stripe->medium);
-	ret = medium_create(&medium, stripe->fd, end, &stripe->info, &target->options.limit);
+	ret = target_new_medium(target, stripe, end, &medium);
 	if (ret)
 		return ret;
 	medium_free(stripe->medium);

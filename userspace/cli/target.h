@@ -21,6 +21,7 @@ struct target_options {
 	unsigned int count;		/* stripes */
 	bool force;			/* replace what is there */
 	bool allow_empty;
+	bool direct;			/* past the page cache */
 	enum stripe_kind kind;
 	bool removable;
 	struct medium_limit limit;	/* of each medium */
