@@ -9,6 +9,7 @@
 #include "direct.h"
 #include "link.h"
 #include "peer.h"
+#include "uring.h"
 
 #define MIB	(1U << 20)
 
@@ -151,6 +152,76 @@ TEST_F(life, vmsplice)
 		ASSERT_EQ((ssize_t)sizeof(buf), read(p[0], buf, sizeof(buf)));
 		EXPECT_TRUE(filled(buf, sizeof(buf), 0x78));
 	}
+}
+
+/* From the buffer into a file, and back, without a copy in between. */
+TEST_F(life, vmsplice_and_splice)
+{
+	struct iovec v = { .iov_base = self->c, .iov_len = 32768 };
+	char path[] = "/tmp/vdi-area-XXXXXX";
+	int fd = mkstemp(path), p[2];
+	unsigned char buf[32768];
+
+	ASSERT_LE(0, fd);
+	unlink(path);
+	ASSERT_EQ(0, pipe(p));
+	memset(self->s, 0x7b, MIB);
+	ASSERT_EQ(32768, vmsplice(p[1], &v, 1, 0));
+	ASSERT_EQ(32768, splice(p[0], NULL, fd, NULL, 32768, 0));
+	ASSERT_EQ(32768, pread(fd, buf, sizeof(buf), 0));
+	EXPECT_TRUE(filled(buf, sizeof(buf), 0x7b));
+	/* the other way: the pipe is read into the buffer */
+	memset(buf, 0x7c, sizeof(buf));
+	ASSERT_EQ(32768, pwrite(fd, buf, sizeof(buf), 0));
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	ASSERT_EQ(32768, splice(fd, NULL, p[1], NULL, 32768, 0));
+	ASSERT_EQ(32768, vmsplice(p[0], &v, 1, 0));
+	EXPECT_TRUE(filled(self->s, 32768, 0x7c));
+	EXPECT_TRUE(filled(self->s + 32768, MIB - 32768, 0x7b));
+}
+
+/* One request by the registered area: the result of it, or -errno of the call. */
+static int fixed(struct ring *r, int op, int fd, void *buf, unsigned int len)
+{
+	struct io_uring_sqe *sqe = ring_add(r, op, fd, buf, len);
+	uint64_t which;
+	long ret;
+
+	sqe->off = 0;
+	sqe->buf_index = 0;
+	ret = ring_enter(r, 1, 1);
+	return ret == 1 ? ring_next(r, &which) : -errno;
+}
+
+/* Registered once, it serves for any place in it, also when the set has gone. */
+TEST_F(life, io_uring_fixed_buffers)
+{
+	struct iovec v = { .iov_base = self->c, .iov_len = MIB };
+	char path[] = "/tmp/vdi-area-XXXXXX";
+	int fd = mkstemp(path);
+	struct ring r;
+
+	ASSERT_LE(0, fd);
+	unlink(path);
+	if (!ring_up(&r))
+		SKIP(return, "this kernel has no io_uring");
+	ASSERT_EQ(0, syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_BUFFERS, &v, 1));
+	memset(self->s, 0x7d, MIB);
+	ASSERT_EQ(65536, fixed(&r, IORING_OP_WRITE_FIXED, fd, self->c + 4096, 65536));
+	memset(self->s, 0, MIB);
+	ASSERT_EQ(65536, fixed(&r, IORING_OP_READ_FIXED, fd, self->c + 131072, 65536));
+	EXPECT_TRUE(filled(self->s + 131072, 65536, 0x7d));
+	EXPECT_TRUE(filled(self->s, 131072, 0));
+	/* beyond what is registered */
+	EXPECT_EQ(-EFAULT, fixed(&r, IORING_OP_WRITE_FIXED, fd, self->c + MIB - 4096, 8192));
+	expect_alive(_metadata, &self->l);
+	close_handles(&self->l);
+	memset(self->s, 0x7e, MIB);
+	ASSERT_EQ(65536, fixed(&r, IORING_OP_WRITE_FIXED, fd, self->c, 65536));
+	memset(self->s, 0, MIB);
+	ASSERT_EQ(65536, fixed(&r, IORING_OP_READ_FIXED, fd, self->c, 65536));
+	EXPECT_TRUE(filled(self->s, 65536, 0x7e));
+	close(r.fd);
 }
 
 TEST_F(life, process_vm_readv_pins_it)
