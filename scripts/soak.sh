@@ -284,6 +284,7 @@ done <<<"$stages"
 
 stop() {
 	local p
+	trap '' INT TERM
 	for p in "${!stage_of[@]}"; do
 		kill "$p" 2>/dev/null || true
 	done

@@ -67,6 +67,7 @@ running=()
 finish() {
 	local rc=$? f
 	trap - EXIT
+	trap '' INT TERM
 	set +e
 	for f in "${running[@]}"; do
 		kill "$f" 2>/dev/null

@@ -265,6 +265,7 @@ stop_vm() {
 cleanup() {
 	local rc=$?
 	trap - EXIT
+	trap '' INT TERM HUP	# asked twice is not a guest that is left
 	stop_vm
 	[ -z "$tty" ] || stty "$tty" 2>/dev/null || true
 	if [ -n "$run" ]; then
