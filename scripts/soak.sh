@@ -226,7 +226,7 @@ figures() {
 	local from=${log[$1]}.log found
 	[ -e "$from" ] || { cat "${log[$1]}.reached" 2>/dev/null || true; return; }
 	found=$(sed -nEf "$here/figures.sed" "$from")
-	[ -n "$found" ] || found=$(grep -aE '^(# )?[0-9]+ passed|^(lines|branches|all) |^# mutants' \
+	[ -n "$found" ] || found=$(grep -aE '^(# )?[0-9]+ passed|^(lines|branches|all) |^# m(utants|odel)|model state' \
 		"$from" | tail -n 3)
 	printf '%s\n' "$found" | paste -sd ';' | sed 's/;/; /g'
 }
