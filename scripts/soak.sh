@@ -297,7 +297,9 @@ trap 'exit 143' TERM
 # In a process of its own: its status and log stay, if it comes to its end.
 begin() {
 	local start=$SECONDS rc=0 child commit
-	commit=$(git -C "$top" describe --always --dirty --exclude '*')
+	commit=$(git -C "$top" rev-parse --short HEAD)
+	# the report itself is written by each stage
+	git -C "$top" diff --quiet HEAD -- . ":!${report#"$top/"}" || commit+=-dirty
 	run_stage "$1" >"${log[$1]}.log" 2>&1 &
 	child=$!
 	# shellcheck disable=SC2064 # this process
