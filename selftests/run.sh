@@ -114,13 +114,24 @@ nap() {
 	! read -r -t 0.1 -u 8
 }
 
+# runs PID: has it not ended?  By its state: bash may not have taken note of its end, for
+# with `read -t` and many processes it was seen to leave SIGCHLD blocked.
+runs() {
+	local key state
+	while read -r key state; do
+		[ "$key" != State: ] || [ "${state#[ZX]}" = "$state" ] || return 1
+		[ "$key" != State: ] || return 0
+	done 2>/dev/null <"/proc/$1/status"
+	return 1
+}
+
 # Prints what the program $pid writes into a file as it comes, for the case that the
 # kernel dies in the middle.
 follow() {
 	local line part='' alive=1
 	while [ -n "$alive" ]; do
 		nap
-		kill -0 "$pid" 2>/dev/null || alive=
+		runs "$pid" || alive=
 		while IFS= read -r line; do
 			printf '    %s\n' "$part$line"
 			part=
