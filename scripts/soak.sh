@@ -18,9 +18,10 @@ report=$top/selftests/soak/REPORT.md
 usage() {
 	cat <<END
 usage: soak.sh [--list] [--again] [--jobs N] [STAGE]...
-Runs the stages that have not come to their end on this tree, or those named, as many
-at a time as there are processors, and writes selftests/soak/REPORT.md.  Stop it at any
-time; it goes on where it was.  Ends with 0 only if all stages have passed.
+Runs the stages that have not come to their end on this tree, or those named in the
+order named, as many at a time as there are processors, and writes
+selftests/soak/REPORT.md.  Stop it at any time; it goes on where it was.  Ends with 0
+only if all stages have passed.
 
   --list    the stages, and what is known of them
   --again   also those that have ended
@@ -267,7 +268,7 @@ while [ $# -gt 0 ]; do
 	-*)		echo "soak: unknown option $1 (see --help)" >&2; exit 2 ;;
 	*)		grep -q "^$1|" <<<"$stages" ||
 				{ echo "soak: no stage $1 (see --list)" >&2; exit 2; }
-			names+=("$1") ;;
+			[[ " ${names[*]} " == *" $1 "* ]] || names+=("$1") ;;
 	esac
 	shift
 done
@@ -310,6 +311,15 @@ begin() {
 	echo "$rc" >"${log[$1]}.status"
 }
 
+# The stages to run, in their order or in that in which they were named
+asked() {
+	local name
+	[ ${#names[@]} -gt 0 ] || echo "$stages"
+	for name in "${names[@]}"; do
+		grep "^$name|" <<<"$stages"
+	done
+}
+
 bad=0
 # One has ended: says so.
 reap() {
@@ -328,7 +338,6 @@ while IFS='|' read -r name limit figure files what <&3; do
 		printf '%-22s %-12s %s\n' "$name" "$(verdict "$name")" "$what"
 		continue
 	fi
-	[ ${#names[@]} = 0 ] || [[ " ${names[*]} " == *" $name "* ]] || continue
 	if [ -z "$again" ] && [ "$(status_of "$name")" != - ]; then
 		echo "# $name: $(verdict "$name") $(figures "$name")"
 		[ "$(status_of "$name")" = 0 ] || bad=1
@@ -341,7 +350,7 @@ while IFS='|' read -r name limit figure files what <&3; do
 	rm -f "${log[$name]}.status" "${log[$name]}.reached"
 	begin "$name" 3<&- &
 	stage_of[$!]=$name
-done 3<<<"$stages"
+done 3< <(asked)
 while [ ${#stage_of[@]} -gt 0 ]; do
 	reap
 done
