@@ -81,17 +81,16 @@ mark() {
 	echo "vdi-mark: $1" >/dev/kmsg 2>/dev/null || true
 }
 
-# What the kernel has complained about since the mark of this program.
+# What the kernel has complained about since the mark of this program.  Not cut out of
+# the log by bash, which takes an hour for a log of megabytes.
 splat() {
-	local log line
-	log=$(dmesg 2>/dev/null) || return 1
-	log=${log##*"vdi-mark: $1 begins"}
-	while IFS= read -r line; do
-		[ -z "$line" ] || [ "${line/vdi-mark:/}" != "$line" ] || break
-	done <<<"$log"
-	[ -n "$line" ] || return 1	# nothing but marks, as nearly always
-	grep -v 'vdi-mark:' <<<"$log" | awk -f "$here/qemu/ours.awk" |
-		grep -E -m 1 -f "$here/qemu/splats"
+	local log
+	log=$(dmesg 2>/dev/null | awk -v mark="vdi-mark: $1 begins" '
+		index($0, mark)	{ n = 0; next }
+		!/vdi-mark:/	{ line[n++] = $0 }
+		END		{ for (i = 0; i < n; i++) print line[i] }')
+	[ -n "$log" ] || return 1	# nothing but marks, as nearly always
+	awk -f "$here/qemu/ours.awk" <<<"$log" | grep -E -m 1 -f "$here/qemu/splats"
 }
 
 left_behind() {
