@@ -32,12 +32,18 @@ END
 # NAME|SECONDS IT MAY TAKE|FIGURE of the table in selftests/README.md|ITS FILES|WHAT
 stages='
 integrity|4800|F7|selftests/integrity_test.c|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
+integrity-2|4800|F7|selftests/integrity_test.c|the same for a second hour: the three together are to move what is asked
+integrity-3|4800|F7|selftests/integrity_test.c|the same for a third hour
 fuzz-1|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-2|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-3|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-4|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-debug|7200|F4|selftests/fuzz|the same for half an hour with two processors, kernel debug
 wakeups|7200|F9|selftests/wake_test.c|commands of one byte, none of whose wake-ups is lost, and 2048 waiters, 6.1
+wakeups-2|7200|F9|selftests/wake_test.c|the same again: the five together are to make the round trips asked
+wakeups-3|7200|F9|selftests/wake_test.c|the same again
+wakeups-4|7200|F9|selftests/wake_test.c|the same again
+wakeups-5|7200|F9|selftests/wake_test.c|the same again
 windows|7200|F2|selftests/soak/windows.sh selftests/race_test.c|each lock release held open while others close, abort, die
 commit-client_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the end of a backup: the client killed at each system call, User Mode Linux
 commit-engine_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the engine, User Mode Linux
@@ -111,7 +117,7 @@ run_stage() {
 	death)		VDI_DEATH_MIB=1024 guest 6.1 --memory 4096 -- "$run" early_death ;;
 	race)		VDI_TEST_SCALE=24 VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
 	hammer)		VDI_HAMMER_SECONDS=1800 guest debug -- "$run" hammer ;;
-	wakeups)	VDI_WAKE_ROUNDS=10000000 VDI_WAKE_SECONDS=${VDI_WAKE_SECONDS:-1500} VDI_WAKE_THREADS=32 \
+	wakeups*)	VDI_WAKE_ROUNDS=10000000 VDI_WAKE_SECONDS=${VDI_WAKE_SECONDS:-1500} VDI_WAKE_THREADS=32 \
 			 guest 6.1 -- "$run" wake ;;
 	leaks)		VDI_LEAK_ROUNDS=10000 guest 6.1 -- "$run" leak ;;
 	pressure)	VDI_MEMORY_ROUNDS=1000 guest debug -- "$run" memory ;;
@@ -122,7 +128,7 @@ run_stage() {
 	stalls)		guest debug -- "$run" stall poison ;;
 	commit-*)	VDI_COMMIT=all guest uml -- "$top/selftests/commit_test.sh" \
 				"${1#commit-}" ;;
-	integrity)	VDI_INTEGRITY_MIB=102400 VDI_INTEGRITY_SET=64 \
+	integrity*)	VDI_INTEGRITY_MIB=102400 VDI_INTEGRITY_SET=64 \
 				VDI_INTEGRITY_SECONDS=${VDI_INTEGRITY_SECONDS:-3600} \
 				guest 6.1 --memory 4096 -- "$run" integrity ;;
 	programs)	guest 6.1 -- "$run" '*_test.sh' ;;
