@@ -245,6 +245,28 @@ TEST_F(set_form, set_handle_may_come_early)
 	EXPECT_EQ(77, done.id);
 }
 
+/* What was sent before the client opened the device is there when it does. */
+TEST_F(set_form, woken_by_the_open_of_a_device)
+{
+	struct vdi_command cmd;
+	struct vt_sleeper c;
+	struct vt_link l;
+	int device;
+
+	vt_link_init(&l, 1);
+	ASSERT_EQ(0, vt_link_configure(&l));
+	device = vt_open_device(l.server, l.create.name);
+	ASSERT_LE(0, device);
+	c = vt_waiter(l.client, &cmd, 1, 1, VT_LONG);
+	ASSERT_TRUE(vt_sleep(&c));
+	ASSERT_EQ(0, vt_send(device, 0, VDI_CMD_FLUSH, 5));
+	ASSERT_TRUE(vt_still_asleep(&c));
+	ASSERT_LE(0, vt_open_device(l.client, l.create.name));
+	ASSERT_TRUE(vt_awake(&c));
+	EXPECT_EQ(0, c.err);
+	EXPECT_EQ(VDI_CMD_FLUSH, cmd.code);
+}
+
 /* A client's set handle serves the devices that were opened through it. */
 TEST_F(set_form, each_client_has_its_own_devices)
 {
