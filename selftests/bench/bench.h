@@ -160,6 +160,8 @@ struct bench_line {
 double bench_now(void);
 double bench_clock_check(void);
 double bench_floor_getppid(void);
+int bench_calls_begin(void);
+double bench_calls_end(int fd);
 
 /* pair.c */
 void bench_pair_run(const struct bench_case *c, unsigned int n, bool traced,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The clock, which counts instructions.
+ * The clock, which counts instructions; and the count of system calls.
  *
  * Under QEMU's -icount shift=0,sleep=off the virtual clock moves by one
  * nanosecond for each guest instruction, and skips ahead when the CPU is idle;
@@ -11,9 +11,12 @@
  * else there is.  Before the clock is believed, it is held against a loop of a
  * known number of instructions.
  */
+#include <errno.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/perf_event.h>
 #include <sys/syscall.h>
 
 #include "bench.h"
@@ -69,4 +72,45 @@ double bench_floor_getppid(void)
 	for (i = 0; i < loops; i++)
 		syscall(SYS_getppid);
 	return (bench_now() - t) / loops;
+}
+
+/**
+ * bench_calls_begin() - Count the system calls of the whole guest
+ *
+ * Nothing else runs in it.
+ *
+ * Return: a descriptor for bench_calls_end().
+ */
+int bench_calls_begin(void)
+{
+	static const char path[] = "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id";
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	FILE *f = fopen(path, "r");
+	unsigned int id;
+	int fd;
+
+	if (!f || fscanf(f, "%u", &id) != 1)
+		bench_fail("cannot read %s", path);
+	fclose(f);
+	attr.config = id;
+	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		bench_fail("perf_event_open: %s", strerror(errno));
+	return fd;
+}
+
+/**
+ * bench_calls_end() - How many there were
+ * @fd: as returned by bench_calls_begin(); closed
+ *
+ * Return: system calls.
+ */
+double bench_calls_end(int fd)
+{
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) != sizeof(n))
+		bench_fail("cannot read the count of system calls");
+	close(fd);
+	return n;
 }

@@ -15,12 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/perf_event.h>
 #include <linux/vdi.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "bench.h"
@@ -28,41 +26,11 @@
 #define MIB		(1024 * 1024)
 #define STREAM_MIB	32
 #define TARGET		"/dev/shm/bench-node"
-#define TRACING		"/sys/kernel/tracing"
 
 struct stream_case {
 	bool node;
 	size_t size;			/* of a write */
 };
-
-/* System calls of the whole guest: nothing else runs in it */
-static int syscalls_begin(void)
-{
-	static const char path[] = TRACING "/events/raw_syscalls/sys_enter/id";
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
-	FILE *f = fopen(path, "r");
-	unsigned int id;
-	int fd;
-
-	if (!f || fscanf(f, "%u", &id) != 1)
-		bench_fail("cannot read %s", path);
-	fclose(f);
-	attr.config = id;
-	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd < 0)
-		bench_fail("perf_event_open: %s", strerror(errno));
-	return fd;
-}
-
-static double syscalls_end(int fd)
-{
-	uint64_t n;
-
-	if (read(fd, &n, sizeof(n)) != sizeof(n))
-		bench_fail("cannot read the count of system calls");
-	close(fd);
-	return n;
-}
 
 static int target(void)
 {
@@ -211,7 +179,7 @@ static double run(const struct stream_case *c, bool syscalls)
 
 	usleep(200000);		/* cat has come to its first read */
 	if (syscalls)
-		perf = syscalls_begin();
+		perf = bench_calls_begin();
 	before = bench_now();
 	if (!start())
 		produce(fd, c->size);
@@ -221,7 +189,7 @@ static double run(const struct stream_case *c, bool syscalls)
 			bench_fail("a process has failed");
 	result = bench_now() - before;
 	if (syscalls)
-		result = syscalls_end(perf);
+		result = bench_calls_end(perf);
 	unlink(TARGET);
 	return result;
 }

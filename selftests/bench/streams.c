@@ -12,13 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/perf_event.h>
 #include <linux/vdi.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "bench.h"
@@ -311,33 +309,6 @@ static void used_read(struct used *u)
 	u->bytes = in + out;
 }
 
-static int calls_begin(void)
-{
-	static const char path[] = "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id";
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
-	FILE *f = fopen(path, "r");
-	unsigned int id;
-	int fd;
-
-	if (!f || fscanf(f, "%u", &id) != 1)
-		bench_fail("cannot read %s", path);
-	fclose(f);
-	attr.config = id;
-	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	check_call(fd, "perf_event_open");
-	return fd;
-}
-
-static double calls_end(int fd)
-{
-	uint64_t n;
-
-	if (read(fd, &n, sizeof(n)) != sizeof(n))
-		bench_fail("cannot read the count of system calls");
-	close(fd);
-	return n;
-}
-
 static void shell(const char *command)
 {
 	int status = system(command);
@@ -353,10 +324,10 @@ static void run_way(const struct way *w, bool calls, struct used *u)
 
 	used_read(&before);
 	if (calls) {
-		int fd = calls_begin();
+		int fd = bench_calls_begin();
 
 		shell(w->command);
-		u->calls = calls_end(fd);
+		u->calls = bench_calls_end(fd);
 	} else {
 		shell(w->command);
 		used_read(&after);
