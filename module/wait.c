@@ -398,7 +398,7 @@ unsigned int vdi_command_take(struct vdi_call *call, void *records,
 	enum vdi_side side = vdi_role_side(call->role);
 	bool server = side == VDI_SERVER;
 	unsigned int i, index, before, at = 0;
-	u64 mask;
+	u64 mask, ready;
 
 	spin_lock(&set->lock);
 	/* Nor does who has lost the handle, or an aborted or closed client */
@@ -406,7 +406,8 @@ unsigned int vdi_command_take(struct vdi_call *call, void *records,
 	    (!server && (vdi_state_aborted(set) || handle->closed)))
 		goto unlock;
 	/* Begin after the device that was first last time: all get their turn */
-	mask = handle->devices & set->ready[side];
+	ready = handle->devices & set->ready[side];
+	mask = ready;
 	for (i = 0; mask && at < max && i < set->config.device_count; i++) {
 		index = (handle->next + i) % set->config.device_count;
 		if (!(mask & BIT_ULL(index)))
@@ -425,6 +426,11 @@ unsigned int vdi_command_take(struct vdi_call *call, void *records,
 		vdi_wait_tell_closed(set, handle, __ffs64(mask), server,
 				     records, at++);
 
+	/* The close of a device can be told when its last record is taken */
+	mask = ready & ~set->ready[side] & set->closed;
+	for (; mask; mask &= mask - 1)
+		vdi_wait_wake_side_locked(&set->devices[__ffs64(mask)], side,
+					  false);
 	/* Who waits for the rest must not miss it */
 	if (handle->sleepers && handle->devices & set->ready[side])
 		vdi_wait_wake_handle_locked(set, handle, side, false);

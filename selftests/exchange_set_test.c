@@ -267,6 +267,46 @@ TEST_F(set_form, woken_by_the_open_of_a_device)
 	EXPECT_EQ(VDI_CMD_FLUSH, cmd.code);
 }
 
+/*
+ * The close of a device can be told once its last record is taken: also if that was
+ * taken by another, by way of the device's own handle or with the same one.
+ */
+static void take_the_last_record(struct __test_metadata *_metadata, bool own_handle)
+{
+	struct vdi_completion mine, done[4];
+	struct vdi_command cmd[2];
+	struct vt_sleeper s;
+	struct vt_link l;
+
+	vt_link_init(&l, 2);
+	ASSERT_EQ(0, vt_link_up(&l));
+	ASSERT_EQ(0, vt_link_load(&l, 0, 1, 0, &cmd[0], 1));
+	ASSERT_EQ(0, vt_link_load(&l, 1, 1, 0, &cmd[1], 1));
+	ASSERT_EQ(0, vt_close_device(l.sdev[0]));
+	s = vt_waiter(l.server, done, 4, 2, VT_LONG);
+	ASSERT_TRUE(vt_sleep(&s));
+	mine = vt_answer(&cmd[0], 0);
+	ASSERT_EQ(0, vt_put(l.client, &mine, 1, NULL));
+	ASSERT_TRUE(vt_still_asleep(&s));
+	ASSERT_EQ(1, vt_take(own_handle ? l.sdev[0] : l.server, &mine, 1));
+	EXPECT_EQ(VDI_KIND_COMPLETION, mine.kind);
+	ASSERT_TRUE(vt_awake(&s));
+	EXPECT_EQ(0, s.err);
+	EXPECT_EQ(1, s.x.out_delivered);
+	EXPECT_EQ(VDI_KIND_CLOSED, done[0].kind);
+	EXPECT_EQ(0, done[0].device);
+}
+
+TEST_F(set_form, told_of_a_close_when_the_device_took_the_rest)
+{
+	take_the_last_record(_metadata, true);
+}
+
+TEST_F(set_form, told_of_a_close_when_another_took_the_rest)
+{
+	take_the_last_record(_metadata, false);
+}
+
 /* A client's set handle serves the devices that were opened through it. */
 TEST_F(set_form, each_client_has_its_own_devices)
 {
