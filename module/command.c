@@ -4,9 +4,9 @@
  * collect, and what the I/O-error state and an abort do to it (2.5, 3.11).
  *
  * All under set->lock: nothing here waits, wakes, allocates or copies to users;
- * that is in wait.c and exchange.c.  A command is a slot of the ring.  It
- * belongs to the ring and never to a waiter, and user space names it by an id
- * with a generation.
+ * that is in wait.c, round.c and exchange.c.  A command is a slot of the ring.
+ * It belongs to the ring and never to a waiter, and user space names it by an
+ * id with a generation.
  */
 #include <linux/errno.h>
 #include <linux/ktime.h>
@@ -136,7 +136,7 @@ int vdi_command_submit_locked(struct vdi_device *dev,
 
 /**
  * vdi_command_fetch_locked() - GetCommand (3.9) of the next queued command
- * @dev: the device; its ready bit for the client is set
+ * @dev: the device, and vdi_command_waits() for the client
  * @c: filled in
  *
  * Context: set->lock held.
@@ -323,23 +323,19 @@ void vdi_command_abort_locked(struct vdi_device *dev)
  * vdi_command_ready_locked() - Note for which sides a device has records
  * @dev: the device, after any change
  *
- * In the I/O-error state only ClearError can be queued, and it waits for the
- * commands that the client still has (2.5).
- *
  * Context: set->lock held.
  */
 void vdi_command_ready_locked(struct vdi_device *dev)
 {
 	struct vdi_set *set = dev->set;
 	u64 bit = BIT_ULL(dev->index);
+	int side;
 
 	lockdep_assert_held(&set->lock);
-	if (dev->queued.count && !(dev->errored && dev->taken))
-		set->ready[VDI_CLIENT] |= bit;
-	else
-		set->ready[VDI_CLIENT] &= ~bit;
-	if (dev->done.count)
-		set->ready[VDI_SERVER] |= bit;
-	else
-		set->ready[VDI_SERVER] &= ~bit;
+	for (side = 0; side < VDI_SIDES; side++) {
+		if (vdi_command_waits(dev, side))
+			set->ready[side] |= bit;
+		else
+			set->ready[side] &= ~bit;
+	}
 }

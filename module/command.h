@@ -12,29 +12,39 @@
 
 /**
  * struct vdi_wait - One EXCHANGE that may have to wait
- * @min: least number of records wanted
+ * @min: least number of records wanted; 0 after a refusal
+ * @max: how many fit into the chunk at once
  * @deadline_ns: when to give up
  * @spin_us: how long to spin first
  * @nonblock: do not wait
- * @counted: the call is in the statistics (protected by set->lock)
- * @asleep: counted among the sleepers of the handle (protected by set->lock)
- * @since: when it was
+ * @over: nothing to wait for (any more)
+ * @asleep: among the sleepers of the handle (protected by set->lock)
+ * @since: when it fell asleep
+ * @entry: in the queue of the handle while @asleep
+ * @refused: errno of the first record that was not taken, or 0
+ * @taken: @over: records that were put into the chunk
+ * @err: @over: -errno, or 0 if there was something or nothing was wanted
  */
 struct vdi_wait {
 	unsigned int min;
+	unsigned int max;
 	u64 deadline_ns;
 	unsigned int spin_us;
 	bool nonblock;
-	bool counted;
+	bool over;
 	bool asleep;
 	u64 since;
+	struct wait_queue_entry entry;
+	int refused;
+	unsigned int taken;
+	int err;
 };
 
 /*
  * Sleep until @condition or an absolute deadline.  Freezable, interruptible or
- * killable by @state, and exclusive if asked: no stock macro is all of it.
+ * killable by @state: no stock macro is all of it.
  */
-#define vdi_command_sleep(wq, deadline, state, exclusive, condition)	\
+#define vdi_command_sleep(wq, deadline, state, condition)		\
 ({									\
 	u64 __deadline = (deadline);					\
 	bool __timed = __deadline < KTIME_MAX;				\
@@ -48,7 +58,7 @@ struct vdi_wait {
 					     current->timer_slack_ns);	\
 		hrtimer_sleeper_start_expires(&__t, HRTIMER_MODE_ABS);	\
 	}								\
-	__err = ___wait_event(wq, condition, state, exclusive, 0,	\
+	__err = ___wait_event(wq, condition, state, 0, 0,		\
 		if (!READ_ONCE(__t.task)) {				\
 			__ret = -ETIMEDOUT;				\
 			break;						\
@@ -85,17 +95,38 @@ static inline int vdi_command_left_errno(const struct vdi_call *call)
 	       READ_ONCE(call->handle->mm) != current->mm ? -EIO : -EPROTO;
 }
 
+/**
+ * vdi_command_waits() - Is there a record for a side?
+ * @dev: the device
+ * @side: the side
+ *
+ * In the I/O-error state only ClearError can be queued, and it waits for the
+ * commands that the client still has (2.5).
+ *
+ * Context: set->lock held.
+ * Return: true if so.
+ */
+static inline bool vdi_command_waits(const struct vdi_device *dev,
+				     enum vdi_side side)
+{
+	if (side == VDI_SERVER)
+		return dev->done.count;
+	return dev->queued.count && !(dev->errored && dev->taken);
+}
+
 void vdi_command_slot_free(struct vdi_device *dev, u16 index);
 void vdi_command_ready_locked(struct vdi_device *dev);
 void vdi_command_wake_device_locked(struct vdi_device *dev);
 void vdi_command_abort_locked(struct vdi_device *dev);
-unsigned int vdi_command_accept(struct vdi_call *call, const void *records,
-				unsigned int n, struct vdi_wait *wait,
-				int *refused, int *status);
+int vdi_command_send(struct vdi_call *call, const struct vdi_command *c);
+unsigned int vdi_command_accept(struct vdi_call *call, void *records,
+				unsigned int n, bool last,
+				struct vdi_wait *wait);
 unsigned int vdi_command_take(struct vdi_call *call, void *records,
 			      unsigned int max);
 int vdi_command_status(const struct vdi_call *call, unsigned int min);
-int vdi_command_wait(struct vdi_call *call, struct vdi_wait *wait);
+void vdi_command_wait(struct vdi_call *call, void *records,
+		      struct vdi_wait *wait);
 void vdi_command_note_closed(struct vdi_call *call);
 __poll_t vdi_command_poll(struct vdi_handle *handle, struct vdi_set *set,
 			  u32 role, bool configured);

@@ -169,8 +169,9 @@ int vdi_ioc_get_config(struct vdi_call *call, void *p)
 		return -ETIMEDOUT;
 	if (ret == VDI_WAIT) {
 		int err = vdi_command_sleep(call->handle->wq, arg->deadline_ns,
-			VDI_TASK_INTERRUPTIBLE, 0, (ret = vdi_config_check_get(set, call->role)) !=
-			   VDI_WAIT || vdi_command_left(call));
+			VDI_TASK_INTERRUPTIBLE,
+			(ret = vdi_config_check_get(set, call->role)) != VDI_WAIT ||
+			vdi_command_left(call));
 
 		if (ret == VDI_WAIT)
 			return err ?: vdi_command_left_errno(call);

@@ -383,6 +383,32 @@ static const struct vdi_ioctl vdi_device_ioctls[] = {
 	       offsetof(struct vdi_device_status, out_index)),
 };
 
+/*
+ * An argument in.  Where the length is a constant the kernel need not check the
+ * object each time, and the copy is a few instructions: that of EXCHANGE is one.
+ */
+static int vdi_ctl_copy_in(void *arg, size_t size, const void __user *uarg,
+			   size_t usize)
+{
+	if (usize == size && size == sizeof(struct vdi_exchange)) {
+		if (copy_from_user(arg, uarg, sizeof(struct vdi_exchange)))
+			return -EFAULT;
+		return 0;
+	}
+	return copy_struct_from_user(arg, size, uarg, usize);
+}
+
+#define VDI_EXCHANGE_OUT	(sizeof(struct vdi_exchange) - \
+				 offsetof(struct vdi_exchange, out_accepted))
+
+/* An answer out, likewise */
+static bool vdi_ctl_copy_out(void __user *to, const void *from, size_t size)
+{
+	if (size == VDI_EXCHANGE_OUT)
+		return copy_to_user(to, from, VDI_EXCHANGE_OUT);
+	return copy_to_user(to, from, size);
+}
+
 /* Copy the argument in and check what is the same for every ioctl */
 static int vdi_ctl_fetch(const struct vdi_ioctl *op, void *arg,
 			 void __user *uarg, u32 *usize)
@@ -396,7 +422,7 @@ static int vdi_ctl_fetch(const struct vdi_ioctl *op, void *arg,
 		return -E2BIG;
 	if (*usize < op->min_size)
 		return -EINVAL;
-	ret = copy_struct_from_user(arg, op->size, uarg, *usize);
+	ret = vdi_ctl_copy_in(arg, op->size, uarg, *usize);
 	if (ret)
 		return ret;
 	words[0] = *usize;	/* the size that was checked */
@@ -417,8 +443,8 @@ static int vdi_ctl_settle(const struct vdi_ioctl *op, struct vdi_call *call,
 {
 	size_t size = min_t(size_t, usize, op->size);
 
-	if (op->out && copy_to_user(uarg + op->out, arg + op->out,
-				    size - op->out)) {
+	if (op->out && vdi_ctl_copy_out(uarg + op->out, arg + op->out,
+					size - op->out)) {
 		if (op->fn == vdi_ioc_exchange)
 			return vdi_exchange_unwritten(call, arg);
 		/* ->release ends the set: nobody could serve the device */
@@ -476,7 +502,7 @@ static long vdi_ctl_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long uarg, const struct vdi_ioctl *table,
 			  unsigned int nr)
 {
-	u64 stack[VDI_STACK_ARG / sizeof(u64)];
+	u64 stack[VDI_STACK_ARG / sizeof(u64)] __uninitialized;
 	const struct vdi_ioctl *op;
 	struct vdi_call call;
 	void *arg = stack;

@@ -83,50 +83,74 @@ static int vdi_exchange_fault(struct vdi_call *call)
 	return -EFAULT;
 }
 
+/*
+ * Most calls move one record.  Where the length is a constant the kernel need
+ * not check the object each time, and the copy is a few instructions.
+ */
+static bool vdi_exchange_copy_in(void *chunk, const void __user *from,
+				 unsigned int n, size_t size)
+{
+	if (n > 1)
+		return copy_from_user(chunk, from, n * size);
+	if (size == sizeof(struct vdi_command))
+		return copy_from_user(chunk, from, sizeof(struct vdi_command));
+	return copy_from_user(chunk, from, sizeof(struct vdi_completion));
+}
+
+static bool vdi_exchange_copy_out(void __user *to, const void *chunk,
+				  unsigned int n, size_t size)
+{
+	if (n > 1)
+		return copy_to_user(to, chunk, n * size);
+	if (size == sizeof(struct vdi_command))
+		return copy_to_user(to, chunk, sizeof(struct vdi_command));
+	return copy_to_user(to, chunk, sizeof(struct vdi_completion));
+}
+
 static int vdi_exchange_accept(struct vdi_call *call, struct vdi_exchange *x,
-			       struct vdi_wait *wait, union vdi_chunk *chunk,
-			       int *status)
+			       struct vdi_wait *wait, union vdi_chunk *chunk)
 {
 	size_t size = vdi_exchange_in_size(call);
-	int refused = 0;
+	unsigned int n;
 
 	x->out_accepted = 0;
-	while (x->out_accepted < x->nr_in && !refused) {
-		unsigned int n = min_t(u32, x->nr_in - x->out_accepted,
-				       VDI_CHUNK);
-		bool last = x->out_accepted + n == x->nr_in;
-
-		if (copy_from_user(chunk, u64_to_user_ptr(x->in) +
-				   x->out_accepted * size, n * size)) {
+	do {
+		n = min_t(u32, x->nr_in - x->out_accepted, VDI_CHUNK);
+		if (n && vdi_exchange_copy_in(chunk, u64_to_user_ptr(x->in) +
+					      x->out_accepted * size, n,
+					      size)) {
 			if (x->out_accepted)
 				return vdi_exchange_fault(call);
 			return -EFAULT;
 		}
-		x->out_accepted += vdi_command_accept(call, chunk, n,
-						      last ? wait : NULL,
-						      &refused, status);
-	}
-	x->out_refused = -refused;
+		x->out_accepted +=
+			vdi_command_accept(call, chunk, n,
+					   x->out_accepted + n == x->nr_in,
+					   wait);
+	} while (x->out_accepted < x->nr_in && !wait->refused);
+	x->out_refused = -wait->refused;
 	return 0;
 }
 
+/* @n: records that are in the chunk already */
 static int vdi_exchange_deliver(struct vdi_call *call, struct vdi_exchange *x,
-				union vdi_chunk *chunk)
+				union vdi_chunk *chunk, unsigned int n)
 {
 	size_t size = vdi_exchange_out_size(call);
-	unsigned int n;
 
 	x->out_delivered = 0;
-	while (x->out_delivered < x->nr_out) {
+	while (n) {
+		if (vdi_exchange_copy_out(u64_to_user_ptr(x->out) +
+					  x->out_delivered * size, chunk, n,
+					  size))
+			return vdi_exchange_fault(call);
+		x->out_delivered += n;
+		/* A chunk that is not full held the rest */
+		if (n < VDI_CHUNK || x->out_delivered == x->nr_out)
+			break;
 		n = vdi_command_take(call, chunk,
 				     min_t(u32, x->nr_out - x->out_delivered,
 					   VDI_CHUNK));
-		if (!n)
-			break;
-		if (copy_to_user(u64_to_user_ptr(x->out) +
-				 x->out_delivered * size, chunk, n * size))
-			return vdi_exchange_fault(call);
-		x->out_delivered += n;
 	}
 	return 0;
 }
@@ -165,12 +189,14 @@ int vdi_ioc_exchange(struct vdi_call *call, void *p)
 	struct vdi_exchange *x = p;
 	struct vdi_wait wait = {
 		.min = x->min,
+		.max = min_t(u32, x->nr_out, VDI_CHUNK),
 		.deadline_ns = x->deadline_ns,
 		.spin_us = x->spin_us,
 		.nonblock = call->nonblock,
 	};
-	union vdi_chunk chunk;
-	int status = 0, err = 0, ret;
+	/* Only what was filled in is copied out */
+	union vdi_chunk chunk __uninitialized;
+	int ret;
 
 	if (!call->set)
 		return vdi_state_client_unbound(VDI_CLIENT_GET_COMMAND);
@@ -181,26 +207,19 @@ int vdi_ioc_exchange(struct vdi_call *call, void *p)
 				 x->nr_out * vdi_exchange_out_size(call));
 	if (ret)
 		return ret;
-	ret = vdi_exchange_accept(call, x, &wait, &chunk, &status);
+	ret = vdi_exchange_accept(call, x, &wait, &chunk);
 	if (ret)
 		return ret;
-	/* After a refusal the call does not wait, but delivers what is there */
-	if (x->out_refused)
-		wait.min = 0;
-	do {
-		if (status <= 0)
-			err = vdi_command_wait(call, &wait);
-		status = 0;
-		ret = vdi_exchange_deliver(call, x, &chunk);
-		if (ret)
-			return ret;
-		/* Another thread may have been quicker */
-	} while (wait.min && !err && !x->out_delivered);
+	if (!wait.over)
+		vdi_command_wait(call, &chunk, &wait);
+	ret = vdi_exchange_deliver(call, x, &chunk, wait.taken);
+	if (ret)
+		return ret;
 	if (x->out_accepted || x->out_delivered)
 		return 0;
 	if (x->out_refused)
 		return -(int)x->out_refused;
-	if (err == -ESHUTDOWN)
+	if (wait.err == -ESHUTDOWN)
 		vdi_command_note_closed(call);
-	return err;
+	return wait.err;
 }

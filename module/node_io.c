@@ -148,11 +148,11 @@ int vdi_node_wait(struct vdi_node *node, enum vdi_node_how how)
 		return -EAGAIN;
 	if (!status && how == VDI_NODE_KILLABLE)
 		ret = vdi_command_sleep(handle->wq, VDI_TIME_INFINITE,
-					VDI_TASK_KILLABLE, 0,
+					VDI_TASK_KILLABLE,
 					(status = vdi_command_status(&node->call, 1)));
 	else if (!status)
 		ret = vdi_command_sleep(handle->wq, VDI_TIME_INFINITE,
-					VDI_TASK_INTERRUPTIBLE, 0,
+					VDI_TASK_INTERRUPTIBLE,
 					(status = vdi_command_status(&node->call, 1)));
 	/* Closed, or aborted and all is collected: nothing comes any more */
 	if (status < 0)
@@ -160,14 +160,6 @@ int vdi_node_wait(struct vdi_node *node, enum vdi_node_how how)
 	if (status > 0)
 		vdi_node_collect(node);
 	return status ? 0 : ret;
-}
-
-static int vdi_node_submit(struct vdi_node *node, const struct vdi_command *c)
-{
-	int refused, status;
-
-	vdi_command_accept(&node->call, c, 1, NULL, &refused, &status);
-	return refused;
 }
 
 /**
@@ -260,7 +252,7 @@ int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
 			if (ret)
 				return ret;
 		}
-		ret = vdi_node_submit(node, &c);
+		ret = vdi_command_send(&node->call, &c);
 		if (ret)
 			return ret;
 		command->code = code;
@@ -405,7 +397,7 @@ static int vdi_node_send_buffer(struct vdi_node *node,
 			  (code == VDI_CMD_WRITE ? buffer->start : 0),
 		.position = vdi_node_is_disk(node) ? buffer->position : 0,
 	};
-	int ret = vdi_node_submit(node, &c);
+	int ret = vdi_command_send(&node->call, &c);
 
 	if (!ret)
 		buffer->answered = false;

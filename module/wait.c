@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One EXCHANGE between the user's arrays: which records are taken and given,
- * who waits for what, and who is woken.  The condition of the wait and of poll
- * is vdi_wait_status_locked().
+ * Who waits in EXCHANGE and for what, and who is woken.  The condition of the
+ * wait and of poll is vdi_wait_status_locked().
  *
- * A device handle and a set handle differ only in vdi_handle.devices, the mask
- * of devices that they exchange with.  A side has up to two sleepers' queues
- * for one device: the device handle's and its opener's.
+ * A side has up to two sleepers' queues for one device: the device handle's and
+ * its opener's.
  */
 #include <linux/bitops.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
+#include <linux/hrtimer.h>
 #include <linux/ktime.h>
-#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/wait.h>
 
 #include "command.h"
 #include "config.h"
@@ -24,17 +23,20 @@
 #include "main.h"
 #include "set.h"
 #include "state.h"
+#include "wait.h"
 
 #define VDI_POLL_MASK	(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM)
 
-static enum vdi_side vdi_wait_peer(enum vdi_side side)
-{
-	return side == VDI_CLIENT ? VDI_SERVER : VDI_CLIENT;
-}
-
-/* Devices whose close this handle has still to tell as a record */
-static u64 vdi_wait_untold(const struct vdi_set *set,
-			   const struct vdi_handle *handle, enum vdi_side side)
+/**
+ * vdi_wait_untold() - Devices whose close a handle has still to tell as a record
+ * @set: the set
+ * @handle: the handle
+ * @side: its side
+ *
+ * Return: a mask of them.
+ */
+u64 vdi_wait_untold(const struct vdi_set *set, const struct vdi_handle *handle,
+		    enum vdi_side side)
 {
 	if (handle->is_device)
 		return 0;
@@ -66,15 +68,15 @@ static bool vdi_wait_enough_locked(struct vdi_set *set,
 	u64 ready = handle->devices & set->ready[side];
 	unsigned int count = 0, outstanding = 0;
 	struct vdi_device *dev;
+	u64 mask;
 
 	lockdep_assert_held(&set->lock);
 	if (vdi_wait_untold(set, handle, side))
 		return true;
 	if (!ready || min <= 1)
 		return ready;
-	vdi_set_for_each_device(set, dev) {
-		if (!(handle->devices & BIT_ULL(dev->index)))
-			continue;
+	for (mask = handle->devices; mask; mask &= mask - 1) {
+		dev = &set->devices[__ffs64(mask)];
 		outstanding += dev->queued.count + dev->taken;
 		if (!(ready & BIT_ULL(dev->index)))
 			continue;
@@ -134,11 +136,17 @@ static int vdi_wait_status_locked(const struct vdi_call *call, unsigned int min)
 	return vdi_state_ended(set) ? -ESHUTDOWN : 0;
 }
 
-static void vdi_wait_wake_handle_locked(struct vdi_set *set,
-					struct vdi_handle *handle,
-					enum vdi_side side, bool sync)
+/**
+ * vdi_wait_wake_handle_locked() - Wake a sleeper of a handle, and who polls it
+ * @set: the set
+ * @handle: the handle, or NULL
+ * @side: its side
+ * @sync: the caller is about to sleep
+ */
+void vdi_wait_wake_handle_locked(struct vdi_set *set, struct vdi_handle *handle,
+				 enum vdi_side side, bool sync)
 {
-	/* A sleeper queues itself before it looks under the lock, so no barrier */
+	/* A sleeper is queued under the lock, a poller before it looked: no barrier */
 	if (!handle || !waitqueue_active(&handle->wq))
 		return;
 	if (handle->sleepers) {
@@ -157,11 +165,28 @@ static void vdi_wait_wake_handle_locked(struct vdi_set *set,
 		wake_up_poll(&handle->wq, VDI_POLL_MASK);
 }
 
-static void vdi_wait_wake_side_locked(struct vdi_device *dev,
-				      enum vdi_side side, bool sync)
+/**
+ * vdi_wait_wake_side_locked() - Wake who waits for one of these devices
+ * @set: the set
+ * @mask: the devices, a bit each
+ * @side: the side of those who wait
+ * @sync: the caller is about to sleep
+ */
+void vdi_wait_wake_side_locked(struct vdi_set *set, u64 mask,
+			       enum vdi_side side, bool sync)
 {
-	vdi_wait_wake_handle_locked(dev->set, dev->handle[side], side, sync);
-	vdi_wait_wake_handle_locked(dev->set, dev->opener[side], side, sync);
+	struct vdi_handle *opener = NULL;
+	struct vdi_device *dev;
+
+	for (; mask; mask &= mask - 1) {
+		dev = &set->devices[__ffs64(mask)];
+		vdi_wait_wake_handle_locked(set, dev->handle[side], side, sync);
+		/* Once for all devices: who takes a part of it wakes the next */
+		if (dev->opener[side] == opener)
+			continue;
+		opener = dev->opener[side];
+		vdi_wait_wake_handle_locked(set, opener, side, sync);
+	}
 }
 
 /**
@@ -194,7 +219,6 @@ static u64 vdi_wait_fall_asleep_locked(struct vdi_call *call,
 	struct vdi_handle *handle = call->handle;
 	struct vdi_set *set = call->set;
 	u64 told = handle->devices & set->ready[peer];
-	u64 mask = told;
 
 	if (handle->sleepers) {
 		handle->mixed |= handle->need != wait->min;
@@ -207,9 +231,10 @@ static u64 vdi_wait_fall_asleep_locked(struct vdi_call *call,
 	set->stats.sleeps++;
 	wait->asleep = true;
 	wait->since = ktime_get_ns();
-	for (; mask; mask &= mask - 1)
-		vdi_wait_wake_side_locked(&set->devices[__ffs64(mask)], peer,
-					  true);
+	vdi_wait_wake_side_locked(set, told, peer, true);
+	init_wait_entry(&wait->entry, WQ_FLAG_EXCLUSIVE);
+	prepare_to_wait_exclusive(&handle->wq, &wait->entry,
+				  VDI_TASK_INTERRUPTIBLE);
 	return told;
 }
 
@@ -217,6 +242,7 @@ static void vdi_wait_wake_up_locked(struct vdi_call *call, struct vdi_wait *wait
 {
 	struct vdi_set *set = call->set;
 
+	finish_wait(&call->handle->wq, &wait->entry);
 	/* Who has left is not counted any more: the handle may be in another set */
 	if (!vdi_command_left(call))
 		call->handle->sleepers--;
@@ -225,229 +251,17 @@ static void vdi_wait_wake_up_locked(struct vdi_call *call, struct vdi_wait *wait
 		ktime_get_ns() - wait->since;
 }
 
-/* One record of a client's or the server's array */
-static int vdi_wait_accept_one(struct vdi_call *call, const void *records,
-			       unsigned int i, u64 *touched)
-{
-	const struct vdi_completion *done = records;
-	const struct vdi_command *cmd = records;
-	struct vdi_handle *handle = call->handle;
-	bool server = call->role == VDI_ROLE_SERVER;
-	struct vdi_set *set = call->set;
-	unsigned int index = server ? cmd[i].device : done[i].device;
-	struct vdi_device *dev;
-	int ret;
-
-	if (index >= set->config.device_count)
-		return -EINVAL;
-	index = array_index_nospec(index, set->config.device_count);
-	dev = &set->devices[index];
-	/* On a set handle a device that is not open; else not this device */
-	if (!(handle->devices & BIT_ULL(index)))
-		return server && !handle->is_device ? -EPROTO : -EINVAL;
-	ret = server ? vdi_command_submit_locked(dev, &cmd[i]) :
-		       vdi_command_complete_locked(dev, &done[i]);
-	if (ret)
-		return ret;
-	vdi_command_ready_locked(dev);
-	*touched |= BIT_ULL(index);
-	return 0;
-}
-
-static void vdi_wait_count_locked(struct vdi_set *set, struct vdi_wait *wait)
-{
-	if (!wait->counted)
-		set->stats.exchanges++;
-	wait->counted = true;
-}
-
-static int vdi_wait_may_accept(struct vdi_call *call)
-{
-	struct vdi_handle *handle = call->handle;
-	int ret;
-
-	ret = call->role == VDI_ROLE_SERVER ?
-		      vdi_state_server(call->set, VDI_SERVER_SEND) :
-		      vdi_state_client(call->set, VDI_CLIENT_COMPLETE);
-	if (!ret && vdi_command_left(call))
-		ret = vdi_command_left_errno(call);
-	if (!ret && call->role != VDI_ROLE_SERVER && handle->closed)
-		ret = -EPROTO;
-	if (!ret && handle->lost)
-		ret = -EINVAL;
-	return ret;
-}
-
-/**
- * vdi_command_accept() - One round under the lock: take records in
- * @call: the call
- * @records: private copy of a chunk
- * @n: how many
- * @wait: how the call will wait, or NULL if another chunk follows
- * @refused: set to the errno of the first record not taken, or 0
- * @status: after the last chunk what vdi_command_wait() would find
- *
- * The peer is woken at the end, with a hint to the scheduler if the caller is
- * about to sleep.
- *
- * Return: how many records were taken.
- */
-unsigned int vdi_command_accept(struct vdi_call *call, const void *records,
-				unsigned int n, struct vdi_wait *wait,
-				int *refused, int *status)
-{
-	struct vdi_set *set = call->set;
-	enum vdi_side peer = vdi_wait_peer(vdi_role_side(call->role));
-	struct vdi_device *dev;
-	bool sleep = false;
-	unsigned int i = 0;
-	u64 touched = 0;
-	u64 told = 0;
-	int ret;
-
-	spin_lock(&set->lock);
-	ret = vdi_wait_may_accept(call);
-	while (!ret && i < n) {
-		ret = vdi_wait_accept_one(call, records, i, &touched);
-		if (!ret)
-			i++;
-	}
-	*refused = ret;
-	if (wait)
-		vdi_wait_count_locked(set, wait);
-	if (wait && !ret) {
-		*status = vdi_wait_status_locked(call, wait->min);
-		sleep = !*status && wait->min && wait->deadline_ns &&
-			!wait->nonblock && !wait->spin_us;
-	}
-	if (sleep)
-		told = vdi_wait_fall_asleep_locked(call, wait);
-	for (; touched; touched &= touched - 1) {
-		dev = &set->devices[__ffs64(touched)];
-		/* A second wake-up would be one for a second sleeper */
-		if (!(told & BIT_ULL(dev->index)))
-			vdi_wait_wake_side_locked(dev, peer, sleep);
-		/* A completion may let a waiting ClearError through (2.5) */
-		if (dev->errored && peer == VDI_SERVER)
-			vdi_wait_wake_side_locked(dev, VDI_CLIENT, false);
-	}
-	spin_unlock(&set->lock);
-	return i;
-}
-
-static unsigned int vdi_wait_take_device(struct vdi_device *dev, bool server,
-					 void *records, unsigned int at,
-					 unsigned int max)
-{
-	struct vdi_completion *done = records;
-	struct vdi_command *cmd = records;
-	u64 bit = BIT_ULL(dev->index);
-	enum vdi_side side = server ? VDI_SERVER : VDI_CLIENT;
-
-	while (at < max && dev->set->ready[side] & bit) {
-		if (server)
-			vdi_command_collect_locked(dev, &done[at++]);
-		else
-			vdi_command_fetch_locked(dev, &cmd[at++]);
-		vdi_command_ready_locked(dev);
-	}
-	return at;
-}
-
-/* Collecting made room in the ring: somebody may poll to send */
-static void vdi_wait_wake_room_locked(struct vdi_device *dev)
-{
-	struct vdi_handle *handle = dev->handle[VDI_SERVER];
-
-	if (handle && handle->polled)
-		wake_up_poll(&handle->wq, EPOLLOUT | EPOLLWRNORM);
-}
-
-static void vdi_wait_tell_closed(struct vdi_set *set, struct vdi_handle *handle,
-				 unsigned int index, bool server,
-				 void *records, unsigned int at)
-{
-	struct vdi_completion *done = records;
-	struct vdi_command *cmd = records;
-
-	if (server)
-		done[at] = (struct vdi_completion){
-			.kind = VDI_KIND_CLOSED, .device = index,
-		};
-	else
-		cmd[at] = (struct vdi_command){
-			.kind = VDI_KIND_CLOSED, .device = index,
-		};
-	handle->told |= BIT_ULL(index);
-	set->told[server ? VDI_SERVER : VDI_CLIENT] |= BIT_ULL(index);
-}
-
-/**
- * vdi_command_take() - One round under the lock: give records out
- * @call: the call
- * @records: filled in, a private chunk
- * @max: how many fit
- *
- * Return: how many there were.
- */
-unsigned int vdi_command_take(struct vdi_call *call, void *records,
-			      unsigned int max)
-{
-	struct vdi_handle *handle = call->handle;
-	struct vdi_set *set = call->set;
-	enum vdi_side side = vdi_role_side(call->role);
-	bool server = side == VDI_SERVER;
-	unsigned int i, index, before, at = 0;
-	u64 mask, ready;
-
-	spin_lock(&set->lock);
-	/* Nor does who has lost the handle, or an aborted or closed client */
-	if (vdi_command_left(call) ||
-	    (!server && (vdi_state_aborted(set) || handle->closed)))
-		goto unlock;
-	/* Begin after the device that was first last time: all get their turn */
-	ready = handle->devices & set->ready[side];
-	mask = ready;
-	for (i = 0; mask && at < max && i < set->config.device_count; i++) {
-		index = (handle->next + i) % set->config.device_count;
-		if (!(mask & BIT_ULL(index)))
-			continue;
-		before = at;
-		at = vdi_wait_take_device(&set->devices[index], server, records,
-					  at, max);
-		if (server && at > before)
-			vdi_wait_wake_room_locked(&set->devices[index]);
-		mask &= ~BIT_ULL(index);
-		if (!handle->is_device && at == max)
-			handle->next = index + 1;
-	}
-	mask = vdi_wait_untold(set, handle, side);
-	for (; mask && at < max; mask &= mask - 1)
-		vdi_wait_tell_closed(set, handle, __ffs64(mask), server,
-				     records, at++);
-
-	/* The close of a device can be told when its last record is taken */
-	mask = ready & ~set->ready[side] & set->closed;
-	for (; mask; mask &= mask - 1)
-		vdi_wait_wake_side_locked(&set->devices[__ffs64(mask)], side,
-					  false);
-	/* Who waits for the rest must not miss it */
-	if (handle->sleepers && handle->devices & set->ready[side])
-		vdi_wait_wake_handle_locked(set, handle, side, false);
-unlock:
-	spin_unlock(&set->lock);
-	return at;
-}
-
 /* Worth looking again?  Without the lock; only a hint for the spinner */
 static bool vdi_wait_hint(const struct vdi_call *call)
 {
+	const struct vdi_handle *handle = call->handle;
 	const struct vdi_set *set = call->set;
 	enum vdi_side side = vdi_role_side(call->role);
 
 	/* A race on purpose: the status is decided under the lock afterwards */
-	return data_race((READ_ONCE(set->ready[side]) | READ_ONCE(set->closed)) &
-			 READ_ONCE(call->handle->devices)) ||
+	return data_race((READ_ONCE(set->ready[side]) |
+			  (READ_ONCE(set->closed) & ~READ_ONCE(handle->told))) &
+			 READ_ONCE(handle->devices)) ||
 	       /* likewise */
 	       data_race(vdi_state_aborted(set));
 }
@@ -483,68 +297,90 @@ int vdi_command_status(const struct vdi_call *call, unsigned int min)
 }
 
 /**
- * vdi_command_wait() - Wait until records can be delivered
+ * vdi_wait_settle_locked() - Has a call to wait?
  * @call: the call
- * @wait: how; may be asleep already by vdi_command_accept()
+ * @wait: how; afterwards it is over, or the caller is asleep or has to spin
  *
- * Return: 0 if there was something, else what EXCHANGE documents.
+ * Who has to sleep is in the queue and marked as asleep when the lock is let go
+ * of.  All that changes the condition is done under the lock, and so are the
+ * wake-ups: none is lost.
+ *
+ * Return: devices for which a peer was told, see vdi_wait_fall_asleep_locked().
  */
-int vdi_command_wait(struct vdi_call *call, struct vdi_wait *wait)
+u64 vdi_wait_settle_locked(struct vdi_call *call, struct vdi_wait *wait)
 {
-	struct vdi_handle *handle = call->handle;
-	struct vdi_set *set = call->set;
-	int status = 0, ret = 0;
+	int status;
 
-	if (!wait->asleep) {
-		if (wait->spin_us && wait->min && !wait->nonblock)
-			vdi_wait_spin(call, wait->spin_us);
-		spin_lock(&set->lock);
-		vdi_wait_count_locked(set, wait);
-		status = vdi_wait_status_locked(call, wait->min);
-		if (!status && wait->min && !wait->nonblock &&
-		    wait->deadline_ns)
-			vdi_wait_fall_asleep_locked(call, wait);
-		spin_unlock(&set->lock);
-		if (status)
-			return min(status, 0);
-		if (!wait->min)
+	lockdep_assert_held(&call->set->lock);
+	status = vdi_wait_status_locked(call, wait->min);
+	if (!status && wait->min && !wait->nonblock && wait->deadline_ns) {
+		if (wait->spin_us)
 			return 0;
-		if (!wait->asleep)
-			return wait->nonblock ? -EAGAIN : -ETIMEDOUT;
+		return vdi_wait_fall_asleep_locked(call, wait);
 	}
-	ret = vdi_command_sleep(handle->wq, wait->deadline_ns,
-				VDI_TASK_INTERRUPTIBLE, 1,
-				(status = vdi_command_status(call, wait->min)));
-
-	spin_lock(&set->lock);
-	vdi_wait_wake_up_locked(call, wait);
-	/* Data and abort beat the signal and the deadline */
-	if (ret)
-		status = vdi_wait_status_locked(call, wait->min);
-	/* This one leaves with nothing: the wake-up was for somebody else then */
-	if (ret && !status && handle->sleepers)
-		vdi_wait_wake_handle_locked(set, handle,
-					    vdi_role_side(call->role), false);
-	spin_unlock(&set->lock);
-	if (status)
-		return min(status, 0);
-	return ret;
+	wait->over = true;
+	wait->err = min(status, 0);
+	if (!status && wait->min)
+		wait->err = wait->nonblock ? -EAGAIN : -ETIMEDOUT;
+	return 0;
 }
 
 /**
- * vdi_command_note_closed() - A device handle has been told ESHUTDOWN
+ * vdi_wait_look_locked() - Look again after vdi_wait_pause()
  * @call: the call
+ * @wait: its wait
+ * @err: what vdi_wait_pause() has returned
  */
-void vdi_command_note_closed(struct vdi_call *call)
+void vdi_wait_look_locked(struct vdi_call *call, struct vdi_wait *wait, int err)
 {
-	struct vdi_set *set = call->set;
+	struct vdi_handle *handle = call->handle;
+	int status;
 
-	if (!call->handle->is_device)
+	lockdep_assert_held(&call->set->lock);
+	if (!wait->asleep) {
+		vdi_wait_settle_locked(call, wait);
 		return;
-	spin_lock(&set->lock);
-	set->told[vdi_role_side(call->role)] |= call->handle->devices &
-						set->closed;
-	spin_unlock(&set->lock);
+	}
+	status = vdi_wait_status_locked(call, wait->min);
+	if (!status && !err) {
+		prepare_to_wait_exclusive(&handle->wq, &wait->entry,
+					  VDI_TASK_INTERRUPTIBLE);
+		return;
+	}
+	vdi_wait_wake_up_locked(call, wait);
+	wait->over = true;
+	/* Data and abort beat the signal and the deadline */
+	wait->err = status ? min(status, 0) : err;
+	/* This one leaves with nothing: the wake-up was for somebody else then */
+	if (!status && handle->sleepers)
+		vdi_wait_wake_handle_locked(call->set, handle,
+					    vdi_role_side(call->role), false);
+}
+
+/**
+ * vdi_wait_pause() - Spin, or sleep until woken
+ * @call: the call
+ * @wait: how
+ *
+ * Context: without set->lock.
+ * Return: 0, -ERESTARTSYS or -ETIMEDOUT.
+ */
+int vdi_wait_pause(const struct vdi_call *call, struct vdi_wait *wait)
+{
+	ktime_t deadline = ns_to_ktime(wait->deadline_ns);
+	int ret = 0;
+
+	if (!wait->asleep) {
+		vdi_wait_spin(call, wait->spin_us);
+		wait->spin_us = 0;
+		return 0;
+	}
+	if (wait->deadline_ns >= KTIME_MAX)
+		schedule();
+	else if (!schedule_hrtimeout_range(&deadline, current->timer_slack_ns,
+					   HRTIMER_MODE_ABS))
+		ret = -ETIMEDOUT;
+	return signal_pending(current) ? -ERESTARTSYS : ret;
 }
 
 /* Could the server send to one of these devices now? */
@@ -602,11 +438,10 @@ __poll_t vdi_command_poll(struct vdi_handle *handle, struct vdi_set *set,
 	/* A poller may sleep now: a peer that waits for more must go on */
 	if (!status) {
 		enum vdi_side peer = vdi_wait_peer(vdi_role_side(role));
-		u64 ready = handle->devices & set->ready[peer];
 
-		for (; ready; ready &= ready - 1)
-			vdi_wait_wake_side_locked(&set->devices[__ffs64(ready)],
-						  peer, false);
+		vdi_wait_wake_side_locked(set,
+					  handle->devices & set->ready[peer],
+					  peer, false);
 	}
 	spin_unlock(&set->lock);
 	return mask;
