@@ -15,10 +15,12 @@
  * @min: least number of records wanted; 0 after a refusal
  * @max: how many fit into the chunk at once
  * @deadline_ns: when to give up
- * @spin_us: how long to spin first
+ * @spin_us: longest spin before it sleeps
+ * @spun_us: how long it spins, or has spun, at most; 0 if it has not
  * @nonblock: do not wait
  * @over: nothing to wait for (any more)
  * @asleep: among the sleepers of the handle (protected by set->lock)
+ * @began: when the spin began, or the sleep if there was none
  * @since: when it fell asleep
  * @entry: in the queue of the handle while @asleep
  * @refused: errno of the first record that was not taken, or 0
@@ -30,9 +32,11 @@ struct vdi_wait {
 	unsigned int max;
 	u64 deadline_ns;
 	unsigned int spin_us;
+	unsigned int spun_us;
 	bool nonblock;
 	bool over;
 	bool asleep;
+	u64 began;
 	u64 since;
 	struct wait_queue_entry entry;
 	int refused;

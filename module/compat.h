@@ -62,11 +62,6 @@ static inline struct file *vdi_shmem_file(const char *name, loff_t size)
 #endif
 }
 
-/* Not zeroed where the compiler is told to zero all that is on the stack */
-#ifndef __uninitialized
-#define __uninitialized
-#endif
-
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
 #define vdi_hrtimer_setup_sleeper(t) \
 	hrtimer_setup_sleeper_on_stack(t, CLOCK_MONOTONIC, HRTIMER_MODE_ABS)

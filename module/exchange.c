@@ -17,6 +17,7 @@
 #include "command.h"
 #include "ctl.h"
 #include "handle.h"
+#include "main.h"
 #include "set.h"
 #include "state.h"
 
@@ -191,7 +192,7 @@ int vdi_ioc_exchange(struct vdi_call *call, void *p)
 		.min = x->min,
 		.max = min_t(u32, x->nr_out, VDI_CHUNK),
 		.deadline_ns = x->deadline_ns,
-		.spin_us = x->spin_us,
+		.spin_us = vdi_main_spin_us(x->spin_us),
 		.nonblock = call->nonblock,
 	};
 	/* Only what was filled in is copied out */

@@ -190,6 +190,8 @@ static void vdi_handle_attach(struct vdi_handle *handle, struct vdi_set *set,
 	WRITE_ONCE(handle->owner_gone, false);
 	handle->mm = mm;
 	handle->files = files;
+	/* Nobody has waited here yet: a spin is as long as the caller allows */
+	handle->spin_shift = 0;
 	WRITE_ONCE(handle->set, set);
 	spin_unlock(&handle->lock);
 }

@@ -3,6 +3,7 @@
  * Module tags and parameters, init and exit, the misc device, the counters in
  * debugfs.
  */
+#include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -160,6 +161,19 @@ unsigned int vdi_main_ring_depth(void)
 unsigned int vdi_main_max_spin_us(void)
 {
 	return min(READ_ONCE(max_spin_us), 10000u);
+}
+
+/**
+ * vdi_main_spin_us() - How long a caller may spin
+ * @us: how long it would like to
+ *
+ * Return: microseconds; 0 where nobody else could run meanwhile.
+ */
+unsigned int vdi_main_spin_us(unsigned int us)
+{
+	if (!us || num_online_cpus() == 1)
+		return 0;
+	return min(us, vdi_main_max_spin_us());
 }
 
 /**

@@ -47,6 +47,7 @@ unsigned int vdi_main_max_nodes(void);
 unsigned int vdi_main_max_ring_depth(void);
 unsigned int vdi_main_ring_depth(void);
 unsigned int vdi_main_max_spin_us(void);
+unsigned int vdi_main_spin_us(unsigned int us);
 bool vdi_main_early_death(void);
 
 #endif /* VDI_MAIN_H */

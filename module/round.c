@@ -316,4 +316,3 @@ void vdi_command_note_closed(struct vdi_call *call)
 						set->closed;
 	spin_unlock(&set->lock);
 }
-

@@ -365,6 +365,8 @@ void vdi_set_stat(struct vdi_set *set, struct vdi_set_stat *stat)
 	stat->sleeps = set->stats.sleeps;
 	stat->client_wait_ns = set->stats.wait_ns[VDI_CLIENT];
 	stat->server_wait_ns = set->stats.wait_ns[VDI_SERVER];
+	stat->spin_hits = set->stats.spin_hits;
+	stat->spin_misses = set->stats.spin_misses;
 	stat->first_node = set->nodes && set->nodes->live ? set->nodes->first :
 							    VDI_NODE_NONE;
 	spin_unlock(&set->lock);

@@ -94,12 +94,16 @@ struct vdi_cause {
  * @wakeups: wake-ups sent to sleepers in EXCHANGE
  * @sleeps: sleeps in EXCHANGE
  * @wait_ns: time slept in EXCHANGE, by side
+ * @spin_hits: spins in EXCHANGE that spared a sleep
+ * @spin_misses: spins that did not
  */
 struct vdi_stats {
 	u64 exchanges;
 	u64 wakeups;
 	u64 sleeps;
 	u64 wait_ns[VDI_SIDES];
+	u64 spin_hits;
+	u64 spin_misses;
 };
 
 /**
@@ -234,6 +238,9 @@ struct vdi_set {
  * @need: least number of records that one of them wants (protected by
  *	set->lock)
  * @mixed: they want different numbers (protected by set->lock)
+ * @spin_shift: halvings of the next spin, by what the last ones were good for
+ *	(protected by set->lock; set to 0 while it is not bound)
+ * @spin_skipped: waits that did not spin for it (protected by set->lock)
  * @polled: somebody polls this file: no wake-up may be saved (protected by
  *	set->lock)
  * @name: device handle: the name it was opened by (invariant)
@@ -269,6 +276,8 @@ struct vdi_handle {
 	unsigned int sleepers;
 	unsigned int need;
 	bool mixed;
+	unsigned int spin_shift;
+	unsigned int spin_skipped;
 	bool polled;
 	char name[VDI_NAME_SIZE];
 };

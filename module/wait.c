@@ -7,7 +7,6 @@
  * its opener's.
  */
 #include <linux/bitops.h>
-#include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
@@ -20,7 +19,6 @@
 #include "config.h"
 #include "device.h"
 #include "handle.h"
-#include "main.h"
 #include "set.h"
 #include "state.h"
 #include "wait.h"
@@ -181,7 +179,7 @@ void vdi_wait_wake_side_locked(struct vdi_set *set, u64 mask,
 	for (; mask; mask &= mask - 1) {
 		dev = &set->devices[__ffs64(mask)];
 		vdi_wait_wake_handle_locked(set, dev->handle[side], side, sync);
-		/* Once for all devices: who takes a part of it wakes the next */
+		/* Once for devices in a row: who takes a part wakes the next */
 		if (dev->opener[side] == opener)
 			continue;
 		opener = dev->opener[side];
@@ -231,6 +229,8 @@ static u64 vdi_wait_fall_asleep_locked(struct vdi_call *call,
 	set->stats.sleeps++;
 	wait->asleep = true;
 	wait->since = ktime_get_ns();
+	if (!wait->spun_us)
+		wait->began = wait->since;
 	vdi_wait_wake_side_locked(set, told, peer, true);
 	init_wait_entry(&wait->entry, WQ_FLAG_EXCLUSIVE);
 	prepare_to_wait_exclusive(&handle->wq, &wait->entry,
@@ -238,17 +238,56 @@ static u64 vdi_wait_fall_asleep_locked(struct vdi_call *call,
 	return told;
 }
 
-static void vdi_wait_wake_up_locked(struct vdi_call *call, struct vdi_wait *wait)
-{
-	struct vdi_set *set = call->set;
+/* One wait in so many spins although spinning has not paid lately */
+#define VDI_WAIT_PROBE	64
 
-	finish_wait(&call->handle->wq, &wait->entry);
-	/* Who has left is not counted any more: the handle may be in another set */
-	if (!vdi_command_left(call))
-		call->handle->sleepers--;
+/*
+ * Whether a spin pays is learned: each that was in vain halves the next one,
+ * down to none at all; one that had its answer, or a sleep that was over within
+ * what the caller allows, brings back all of it.  A sleep takes its own time, so
+ * that an answer which a spin would have met may not show: now and then one is
+ * tried.
+ */
+static bool vdi_wait_may_spin_locked(struct vdi_handle *handle,
+				     struct vdi_wait *wait)
+{
+	if (wait->spun_us || !wait->spin_us)
+		return false;
+	wait->spun_us = wait->spin_us >> handle->spin_shift;
+	if (!wait->spun_us && !(++handle->spin_skipped % VDI_WAIT_PROBE))
+		wait->spun_us = wait->spin_us;
+	return wait->spun_us;
+}
+
+static void vdi_wait_learn_locked(struct vdi_handle *handle,
+				  const struct vdi_wait *wait, bool pays)
+{
+	if (pays)
+		handle->spin_shift = 0;
+	else if (wait->spin_us >> handle->spin_shift)
+		handle->spin_shift++;
+}
+
+/* The sleep is over: with @status, or with @err if there is nothing */
+static void vdi_wait_wake_up_locked(struct vdi_call *call, struct vdi_wait *wait,
+				    int status, int err)
+{
+	struct vdi_handle *handle = call->handle;
+	struct vdi_set *set = call->set;
+	u64 allowed_ns = (u64)wait->spin_us * NSEC_PER_USEC;
+	u64 now = ktime_get_ns();
+
+	finish_wait(&handle->wq, &wait->entry);
 	wait->asleep = false;
-	set->stats.wait_ns[vdi_role_side(call->role)] +=
-		ktime_get_ns() - wait->since;
+	set->stats.wait_ns[vdi_role_side(call->role)] += now - wait->since;
+	/* Who has left is not counted any more: the handle may be in another set */
+	if (vdi_command_left(call))
+		return;
+	handle->sleepers--;
+	/* An error or a signal says nothing of how fast the peer is */
+	if (wait->spin_us && (status > 0 || (!status && err == -ETIMEDOUT)))
+		vdi_wait_learn_locked(handle, wait,
+				      status && now - wait->began <= allowed_ns);
 }
 
 /* Worth looking again?  Without the lock; only a hint for the spinner */
@@ -266,14 +305,13 @@ static bool vdi_wait_hint(const struct vdi_call *call)
 	       data_race(vdi_state_aborted(set));
 }
 
-static void vdi_wait_spin(const struct vdi_call *call, unsigned int us)
+static void vdi_wait_spin(const struct vdi_call *call, struct vdi_wait *wait)
 {
 	u64 end;
 
-	us = min(us, vdi_main_max_spin_us());
-	if (!us || num_online_cpus() == 1)
-		return;
-	end = ktime_get_ns() + (u64)us * NSEC_PER_USEC;
+	wait->began = ktime_get_ns();
+	end = min(wait->began + (u64)wait->spun_us * NSEC_PER_USEC,
+		  wait->deadline_ns);
 	while (!vdi_wait_hint(call) && !need_resched() &&
 	       !signal_pending(current) && ktime_get_ns() < end)
 		cpu_relax();
@@ -314,7 +352,7 @@ u64 vdi_wait_settle_locked(struct vdi_call *call, struct vdi_wait *wait)
 	lockdep_assert_held(&call->set->lock);
 	status = vdi_wait_status_locked(call, wait->min);
 	if (!status && wait->min && !wait->nonblock && wait->deadline_ns) {
-		if (wait->spin_us)
+		if (vdi_wait_may_spin_locked(call->handle, wait))
 			return 0;
 		return vdi_wait_fall_asleep_locked(call, wait);
 	}
@@ -323,6 +361,20 @@ u64 vdi_wait_settle_locked(struct vdi_call *call, struct vdi_wait *wait)
 	if (!status && wait->min)
 		wait->err = wait->nonblock ? -EAGAIN : -ETIMEDOUT;
 	return 0;
+}
+
+/* The spin is over: was it any good? */
+static void vdi_wait_spun_locked(struct vdi_call *call, struct vdi_wait *wait)
+{
+	struct vdi_stats *stats = &call->set->stats;
+
+	vdi_wait_settle_locked(call, wait);
+	if (!wait->over) {
+		stats->spin_misses++;
+	} else if (!wait->err) {
+		stats->spin_hits++;
+		vdi_wait_learn_locked(call->handle, wait, true);
+	}
 }
 
 /**
@@ -338,7 +390,7 @@ void vdi_wait_look_locked(struct vdi_call *call, struct vdi_wait *wait, int err)
 
 	lockdep_assert_held(&call->set->lock);
 	if (!wait->asleep) {
-		vdi_wait_settle_locked(call, wait);
+		vdi_wait_spun_locked(call, wait);
 		return;
 	}
 	status = vdi_wait_status_locked(call, wait->min);
@@ -347,7 +399,7 @@ void vdi_wait_look_locked(struct vdi_call *call, struct vdi_wait *wait, int err)
 					  VDI_TASK_INTERRUPTIBLE);
 		return;
 	}
-	vdi_wait_wake_up_locked(call, wait);
+	vdi_wait_wake_up_locked(call, wait, status, err);
 	wait->over = true;
 	/* Data and abort beat the signal and the deadline */
 	wait->err = status ? min(status, 0) : err;
@@ -371,8 +423,7 @@ int vdi_wait_pause(const struct vdi_call *call, struct vdi_wait *wait)
 	int ret = 0;
 
 	if (!wait->asleep) {
-		vdi_wait_spin(call, wait->spin_us);
-		wait->spin_us = 0;
+		vdi_wait_spin(call, wait);
 		return 0;
 	}
 	if (wait->deadline_ns >= KTIME_MAX)

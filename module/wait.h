@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Between wait.c and round.c: the condition, sleeping, and whom a round wakes.
- * All but vdi_wait_pause() under set->lock.
+ * All but vdi_wait_peer() and vdi_wait_pause() under set->lock.
  */
 #ifndef VDI_WAIT_H
 #define VDI_WAIT_H

@@ -457,4 +457,111 @@ TEST_F(wait, provisional_device_waits_then_EINVAL)
 	EXPECT_NE(0, vt_poll(dev[1]) & POLLERR);
 }
 
+/* Spinning: how often, and for how long. */
+
+#define SPIN_US	10000	/* as long as the module allows at all */
+
+FIXTURE(spin) {
+	struct vt_link l;
+	long long old;
+	pthread_t server;
+	atomic_bool stop;
+	int err;
+};
+
+FIXTURE_SETUP(spin)
+{
+	vt_link_init(&self->l, 1);
+	ASSERT_EQ(0, vt_link_up(&self->l));
+	self->old = vt_parameter("max_spin_us");
+	ASSERT_LE(0, self->old);
+	/* Last: without a set-up there is no tear-down that sets it back */
+	ASSERT_TRUE(vt_set_parameter("max_spin_us", SPIN_US));
+}
+
+FIXTURE_TEARDOWN(spin)
+{
+	EXPECT_TRUE(vt_set_parameter("max_spin_us", self->old));
+	vt_baseline(_metadata);
+}
+
+static struct vdi_set_stat stat_of(int fd)
+{
+	struct vdi_status s;
+
+	return vt_status(fd, &s) ? (struct vdi_set_stat){ .spin_hits = ~0ULL } : s.out_stat;
+}
+
+/* Nobody answers for three times as long. */
+static int spin_in_vain(int fd)
+{
+	struct vdi_command c;
+	struct vdi_exchange x = VT_INIT(vdi_exchange, .out = (uintptr_t)&c, .nr_out = 1, .min = 1,
+					.spin_us = ~0U, .deadline_ns = vt_in_ms(30));
+
+	return vt_call(fd, VDI_IOC_EXCHANGE, &x);
+}
+
+static void *send_until_told(void *arg)
+{
+	FIXTURE_DATA(spin) *self = arg;
+	struct vdi_completion d;
+	struct vdi_exchange x;
+	struct vdi_command c;
+
+	while (!self->err && !atomic_load(&self->stop)) {
+		vt_flushes(&c, 1, 0, 0);
+		self->err = vt_exchange(self->l.sdev[0], &x, &c, 1, &d, 1, 1, VT_LONG);
+	}
+	return NULL;
+}
+
+/*
+ * Spins that do not pay get shorter, 10000, 5000, ... 1, and end, but for a try now and
+ * then; those that would pay come back.  On one processor there is none.
+ */
+TEST_F(spin, as_long_as_it_pays)
+{
+	bool many = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+	int fd = self->l.cdev[0];
+	struct vdi_command c;
+	struct vdi_completion d;
+	struct vdi_exchange x = VT_INIT(vdi_exchange, .in = (uintptr_t)&d,
+					.out = (uintptr_t)&c, .nr_out = 1, .min = 1,
+					.spin_us = ~0U, .deadline_ns = VT_LONG);
+	struct vdi_set_stat s;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++)
+		ASSERT_EQ(ETIMEDOUT, spin_in_vain(fd));
+	s = stat_of(fd);
+	EXPECT_EQ(0, s.spin_hits);
+	EXPECT_EQ(many ? 14 : 0, s.spin_misses);
+	EXPECT_EQ(20, s.sleeps);
+	/* 64 that did not spin: the last of them tried */
+	for (; i < 14 + 63; i++)
+		ASSERT_EQ(ETIMEDOUT, spin_in_vain(fd));
+	EXPECT_EQ(many ? 14 : 0, stat_of(fd).spin_misses);
+	ASSERT_EQ(ETIMEDOUT, spin_in_vain(fd));
+	EXPECT_EQ(many ? 15 : 0, stat_of(fd).spin_misses);
+
+	ASSERT_EQ(0, pthread_create(&self->server, NULL, send_until_told, self));
+	for (i = 0; i < (many ? 20000 : 100); i++) {
+		ASSERT_OK(fd, VDI_IOC_EXCHANGE, &x);
+		ASSERT_EQ(1, x.out_delivered);
+		d = vt_answer(&c, 0);
+		x.nr_in = 1;
+		s = stat_of(fd);
+		if (s.spin_hits)
+			break;
+	}
+	atomic_store(&self->stop, true);
+	ASSERT_EQ(0, vt_put(fd, &d, 1, NULL));
+	ASSERT_EQ(0, pthread_join(self->server, NULL));
+	EXPECT_EQ(0, self->err);
+	EXPECT_EQ(many, s.spin_hits);
+	if (!many)
+		EXPECT_EQ(0, s.spin_misses);
+}
+
 TEST_HARNESS_MAIN

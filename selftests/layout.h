@@ -41,7 +41,7 @@ AT(vdi_reason, who, 8);
 AT(vdi_reason, time_ns, 24);
 AT(vdi_reason, text, 32);
 
-SIZE(vdi_set_stat, 872);
+SIZE(vdi_set_stat, 888);
 AT(vdi_set_stat, name, 0);
 AT(vdi_set_stat, instance, 256);
 AT(vdi_set_stat, id, 512);
@@ -74,6 +74,8 @@ AT(vdi_set_stat, client_wait_ns, 848);
 AT(vdi_set_stat, server_wait_ns, 856);
 AT(vdi_set_stat, first_node, 864);
 AT(vdi_set_stat, completed_devices, 868);
+AT(vdi_set_stat, spin_hits, 872);
+AT(vdi_set_stat, spin_misses, 880);
 
 SIZE(vdi_get_info, 96);
 AT(vdi_get_info, size, 0);
@@ -163,7 +165,7 @@ AT(vdi_open_device, name, 8);
 AT(vdi_open_device, out_fd, 264);
 AT(vdi_open_device, out_index, 268);
 
-SIZE(vdi_status, 888);
+SIZE(vdi_status, 904);
 AT(vdi_status, size, 0);
 AT(vdi_status, flags, 4);
 AT(vdi_status, out_role, 8);
@@ -232,7 +234,7 @@ AT(vdi_list, after, 24);
 AT(vdi_list, out_sets, 32);
 AT(vdi_list, out_more, 36);
 
-SIZE(vdi_stat_name, 1392);
+SIZE(vdi_stat_name, 1408);
 AT(vdi_stat_name, size, 0);
 AT(vdi_stat_name, flags, 4);
 AT(vdi_stat_name, name, 8);

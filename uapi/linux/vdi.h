@@ -308,6 +308,8 @@ struct vdi_reason {
  *	has no nodes; the other devices have those that follow
  * @completed_devices: devices whose Complete the client has answered with success;
  *	the server gets these answers also if the set is aborted afterwards
+ * @spin_hits: spins in EXCHANGE that spared a sleep
+ * @spin_misses: spins in EXCHANGE after which the caller slept
  */
 struct vdi_set_stat {
 	char name[VDI_NAME_SIZE];
@@ -342,6 +344,8 @@ struct vdi_set_stat {
 	__aligned_u64 server_wait_ns;
 	__u32 first_node;
 	__u32 completed_devices;
+	__aligned_u64 spin_hits;
+	__aligned_u64 spin_misses;
 };
 
 /**
@@ -778,7 +782,8 @@ struct vdi_completion {
  * @nr_in: records in @in, at most %VDI_MAX_EXCHANGE
  * @nr_out: records that fit in @out, at most %VDI_MAX_EXCHANGE
  * @min: wait until so many can be delivered, at most @nr_out; 0 does not wait
- * @spin_us: how long to spin before sleeping, capped by the module
+ * @spin_us: how long to spin before sleeping, at most: capped by the module, less
+ *	where it has not paid lately, and not at all on a single processor
  * @deadline_ns: when to stop waiting
  * @out_accepted: records taken from @in: always a prefix of it
  * @out_delivered: records written to @out

@@ -110,6 +110,8 @@ void show_set_json(struct json *json, const struct vdi_set_stat *stat)
 	json_number(json, "exchanges", stat->exchanges);
 	json_number(json, "wakeups", stat->wakeups);
 	json_number(json, "sleeps", stat->sleeps);
+	json_number(json, "spin_hits", stat->spin_hits);
+	json_number(json, "spin_misses", stat->spin_misses);
 	json_number(json, "client_wait_ns", stat->client_wait_ns);
 	json_number(json, "server_wait_ns", stat->server_wait_ns);
 }

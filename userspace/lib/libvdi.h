@@ -72,7 +72,7 @@ struct vdi_server_device;
  * struct vdi_batch - What a batch call may wait for, and what it did
  * @min: in: wait until so many records can be delivered, at most the size of
  *	the array; 0 does not wait
- * @spin_us: in: how long to spin before sleeping
+ * @spin_us: in: how long to spin before sleeping, at most
  * @accepted: out: records taken, always a prefix of the array
  * @delivered: out: records written
  * @refused: out: 0, or -errno of the first record that was not taken
