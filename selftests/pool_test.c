@@ -397,4 +397,84 @@ TEST_F(pool, limit_leaves_configurable)
 	EXPECT_GT(16, available(&self->l, 65536, 0));
 }
 
+#define SHMEM_POLICY "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+/* What is chosen among the words of such a file: "always advise [never]" */
+static bool chosen(const char *path, char *word, size_t size)
+{
+	char line[128] = "", *from, *to;
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	from = strchr(line, '[');
+	to = strchr(line, ']');
+	if (!from || !to || (size_t)(to - from) > size)
+		return false;
+	*to = '\0';
+	strcpy(word, from + 1);
+	return true;
+}
+
+static bool choose(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "we");
+	bool ok = f && fputs(word, f) >= 0;
+
+	return f && !fclose(f) && ok;
+}
+
+/* KiB of the mapping at @p that huge pages map, -1 if there is none. */
+static long huge_kib(const void *p)
+{
+	unsigned long start, end, at = (unsigned long)p;
+	FILE *f = fopen("/proc/self/smaps", "re");
+	bool here = false;
+	char line[512];
+	long kib = -1;
+
+	while (f && kib < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= at && at < end;
+		else if (here)
+			sscanf(line, "ShmemPmdMapped: %ld kB", &kib);
+	}
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* By the system's policy for shared memory, on both sides, without a fault. */
+TEST_F(pool, huge_pages)
+{
+	struct buffer *b = &self->b[0];
+	struct rusage before, after;
+	uint64_t offset;
+	char policy[32];
+	void *p = NULL;
+	bool set;
+
+	if (!chosen(SHMEM_POLICY, policy, sizeof(policy)))
+		SKIP(return, "no huge pages for shared memory in this kernel");
+	ASSERT_TRUE(choose(SHMEM_POLICY, "always"));
+	set = !pool_begin(&self->l) && !request(&self->l, 8 << 20, 4096, 1) &&
+	      !vdi_server_end_config(self->l.server);
+	EXPECT_TRUE(choose(SHMEM_POLICY, policy));
+	ASSERT_TRUE(set);
+	ASSERT_EQ(0, alloc(&self->l, b, 8 << 20, 4096));
+	EXPECT_LE(6 << 10, huge_kib(b->p));
+	ASSERT_EQ(0, vdi_server_buffer_offset(self->l.server, b->p, &offset));
+	ASSERT_EQ(0, vdi_client_buffer(self->l.client, offset, &p));
+	EXPECT_LE(6 << 10, huge_kib(p));
+	ASSERT_EQ(0, getrusage(RUSAGE_SELF, &before));
+	memset(b->p, 1, b->size);
+	EXPECT_EQ(1, ((unsigned char *)p)[b->size - 1]);
+	ASSERT_EQ(0, getrusage(RUSAGE_SELF, &after));
+	EXPECT_GE(8, after.ru_minflt - before.ru_minflt);
+	EXPECT_EQ(0, release(&self->l, b));
+}
+
 TEST_HARNESS_MAIN
