@@ -173,6 +173,8 @@ run_stage() {
 		shift
 		# what ran when the guest died is in the shared directory
 		[ "$name" != fuzz ] || more=(--kcov --share "$dir" --env "VDI_FUZZ_LAST=$dir/last.txt")
+		# two nodes of memory
+		[ "$*" != --smoke ] || more=(--append numa=fake=2)
 		VDI_TEST_SCALE=${VDI_TEST_SCALE:-4} VDI_ERRNO_LOG=/run/out/errno.log \
 			"$here/vm.sh" --kernel "$kernel" --cpus "$cpus" --timeout "$limit" "${more[@]}" \
 			--out "$dir" --console "$dir/console" -- \

@@ -5,6 +5,7 @@
  * refuse.  In which states the functions may be called is in lib_state_test.c.
  */
 #include <linux/capability.h>
+#include <linux/mempolicy.h>
 
 #include "liblink.h"
 
@@ -475,6 +476,56 @@ TEST_F(pool, huge_pages)
 	ASSERT_EQ(0, getrusage(RUSAGE_SELF, &after));
 	EXPECT_GE(8, after.ru_minflt - before.ru_minflt);
 	EXPECT_EQ(0, release(&self->l, b));
+}
+
+/* Are the pages of the mapping at @p on this node of memory, and on no other? */
+static bool only_on_node(const void *p, unsigned int node)
+{
+	FILE *f = fopen("/proc/self/numa_maps", "re");
+	unsigned long at = (unsigned long)p, start;
+	char line[512], *word, *rest;
+	bool on = false, elsewhere = false;
+	unsigned int n;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx ", &start) != 1 || start != at)
+			continue;
+		for (word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+			if (sscanf(word, "N%u=", &n) == 1)
+				*(n == node ? &on : &elsewhere) = true;
+	}
+	if (f)
+		fclose(f);
+	return on && !elsewhere;
+}
+
+/* The memory is where the server's policy wants it when it ends the configuration. */
+TEST_F(pool, memory_policy)
+{
+	unsigned long nodes;
+	unsigned int node;
+
+	if (access("/sys/devices/system/node/node1", F_OK))
+		SKIP(return, "one node of memory in this guest");
+	for (node = 0; node < 2; node++) {
+		uint64_t offset;
+		bool set;
+
+		nodes = 1UL << node;
+		lib_link_init(&self->l, 1);
+		ASSERT_EQ(0, syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 8 * sizeof(nodes)));
+		set = !pool_begin(&self->l) && !request(&self->l, 1 << 20, 4096, 1) &&
+		      !vdi_server_end_config(self->l.server);
+		ASSERT_EQ(0, syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0));
+		ASSERT_TRUE(set);
+		ASSERT_EQ(0, alloc(&self->l, &self->b[0], 1 << 20, 4096));
+		ASSERT_EQ(0, vdi_server_buffer_offset(self->l.server, self->b[0].p, &offset));
+		EXPECT_EQ(0, offset);
+		EXPECT_TRUE(only_on_node(self->b[0].p, node));
+		EXPECT_EQ(0, release(&self->l, &self->b[0]));
+		lib_link_down(&self->l);
+	}
+	lib_link_init(&self->l, 1);
 }
 
 TEST_HARNESS_MAIN
