@@ -32,16 +32,19 @@ minutes.  OUT takes JSON lines, one for each case.
   --streams       instead, what vdi and other ways to carry a file use: instructions,
                   system calls and copies
   --early-death   instead, what a process pays for being watched for its death
+  --locks         instead, how long and how often the lock of a set is held, on the
+                  debug kernel, which counts that
   --help          this text
 END
 }
 
-args=() host=${HOST:-} gate=
+args=() host=${HOST:-} gate='' kernel=6.1
 for arg; do
 	case $arg in
 	--help|-h)	usage; exit 0 ;;
 	--host)		host=1 ;;
 	--gate)		gate=1 ;;
+	--locks)	kernel=debug args+=("$arg") ;;
 	*)		args+=("$arg") ;;
 	esac
 done
@@ -60,7 +63,7 @@ if [ -n "$host" ]; then
 	}
 	args+=(--host)
 else
-	"$here/setup.sh" --kernel 6.1
+	"$here/setup.sh" --kernel "$kernel"
 	[[ " ${args[*]} " != *' --streams '* ]] || make -s -C "$top" cli
 fi
 make -s -C "$top/selftests/bench" O="$build/bench"
@@ -71,7 +74,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 in_guest() {
-	"$here/vm.sh" --kernel 6.1 --cpus 1 --qemu-args '-icount shift=0,sleep=off' \
+	"$here/vm.sh" --kernel "$kernel" --cpus 1 --qemu-args '-icount shift=0,sleep=off' \
 		--append clocksource=tsc --no-leak-check --timeout "${VDI_VM_TIMEOUT:-3600}" \
 		--out "$work" -- "$@"
 }

@@ -61,7 +61,7 @@ static const struct bench_mechanism *const twin_of[] = {
 static struct bench_line lines[MAX_LINES];
 static unsigned int nr_lines;
 static bool full, check, twin;
-static bool nodes, death, streams;
+static bool nodes, death, streams, locks;
 static unsigned int rounds = 3, commands = 4096;
 
 static const char help[] =
@@ -82,6 +82,7 @@ static const char help[] =
 "  --nodes        a stream through a node and through a pipe, instead\n"
 "  --streams      vdi and other ways to carry a file, as command lines, instead\n"
 "  --early-death  what watching for its death costs a process, instead\n"
+"  --locks        how long the lock of a set is held, instead; debug kernel\n"
 "  --out FILE     write JSON lines there too\n"
 "  --help         this text\n";
 
@@ -112,6 +113,7 @@ static const char *parse(int argc, char **argv)
 		{ "engine", required_argument, NULL, 'e' },
 		{ "sockets", required_argument, NULL, 'S' },
 		{ "early-death", no_argument, NULL, 'd' },
+		{ "locks", no_argument, NULL, 'l' },
 		{ "out", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -155,6 +157,9 @@ static const char *parse(int argc, char **argv)
 			exit(0);
 		case 'd':
 			death = true;
+			break;
+		case 'l':
+			locks = true;
 			break;
 		case 'o':
 			out = optarg;
@@ -282,14 +287,16 @@ int main(int argc, char **argv)
 	}
 	if (!bench_host)
 		check_guest();
-	else if (nodes || death || streams)
-		bench_fail("--nodes, --streams and --early-death need an instruction clock");
+	else if (nodes || death || streams || locks)
+		bench_fail("--nodes, --streams, --early-death and --locks need the guest");
 	if (nodes) {
 		bench_node(rounds, f);
 	} else if (streams) {
 		bench_streams(rounds, 64, argv[0], f);
 	} else if (death) {
 		bench_death(rounds, f);
+	} else if (locks) {
+		bench_locks(f);
 	} else {
 		run_all();
 		if (twin)

@@ -179,6 +179,9 @@ void bench_crew_run(unsigned int threads, void (*work)(unsigned int thread, unsi
 void bench_node(unsigned int rounds, FILE *out);
 void bench_death(unsigned int rounds, FILE *out);
 
+/* locks.c */
+void bench_locks(FILE *out);
+
 /* streams.c */
 void bench_streams(unsigned int rounds, unsigned int mib, const char *self, FILE *out);
 void bench_engine(const char *arg);
