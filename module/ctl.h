@@ -26,7 +26,7 @@ static inline bool vdi_ctl_is_server(const struct vdi_call *call)
 	return call->role == VDI_ROLE_SERVER && !call->draining;
 }
 
-/* In the file of their noun */
+/* In the file of their noun, or in ioctl.c */
 int vdi_ioc_get_info(struct vdi_call *call, void *p);
 int vdi_ioc_create(struct vdi_call *call, void *p);
 int vdi_ioc_open(struct vdi_call *call, void *p);
@@ -37,6 +37,15 @@ int vdi_ioc_end_config(struct vdi_call *call, void *p);
 int vdi_ioc_grow_area(struct vdi_call *call, void *p);
 int vdi_ioc_set_hint(struct vdi_call *call, void *p);
 int vdi_ioc_exchange(struct vdi_call *call, void *p);
+int vdi_ioc_open_device(struct vdi_call *call, void *p);
+int vdi_ioc_status(struct vdi_call *call, void *p);
+int vdi_ioc_abort(struct vdi_call *call, void *p);
+int vdi_ioc_adopt(struct vdi_call *call, void *p);
+int vdi_ioc_close(struct vdi_call *call, void *p);
+int vdi_ioc_close_device(struct vdi_call *call, void *p);
+int vdi_ioc_device_status(struct vdi_call *call, void *p);
+int vdi_ioc_stat_name(struct vdi_call *call, void *p);
+int vdi_ioc_abort_name(struct vdi_call *call, void *p);
 int vdi_exchange_unwritten(struct vdi_call *call, const struct vdi_exchange *x);
 
 #endif /* VDI_CTL_H */

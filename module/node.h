@@ -3,9 +3,9 @@
  * Nodes: the virtual devices of a set as character devices, for programs that
  * know nothing of the interface.  The kernel is the server of such a set.
  *
- * node.c has the devices and their files, node_end.c what close and death mean,
- * node_io.c the commands and the ring of transfers, node_pipe.c streams, node_disk.c
- * random access, node_tape.c what a tape drive can do.
+ * node.c has the devices, node_file.c their files, node_end.c what close and death
+ * mean, node_command.c the commands, node_io.c the ring of transfers, node_pipe.c
+ * streams, node_disk.c random access, node_tape.c what a tape drive can do.
  */
 #ifndef VDI_NODE_H
 #define VDI_NODE_H
@@ -262,8 +262,12 @@ int vdi_node_init(void);
 void vdi_node_exit(void);
 int vdi_node_create_all(struct vdi_set *set, const struct vdi_create *arg);
 void vdi_node_remove_all(struct vdi_set *set);
+int vdi_node_take(struct vdi_node *node, struct vdi_set **set);
 void vdi_node_settle(struct vdi_node *node);
 void vdi_node_set_over(struct vdi_node *node);
+
+/* node_file.c */
+extern const struct file_operations vdi_node_fops;
 
 /* node_end.c */
 extern struct workqueue_struct *vdi_node_wq;
@@ -273,16 +277,25 @@ void vdi_node_finish_later(struct vdi_node *node);
 bool vdi_node_holder_exits(struct vdi_node *node);
 int vdi_node_close(struct vdi_node *node);
 
-/* node_io.c */
+/* node_command.c */
 int vdi_node_errno(u32 code);
 int vdi_node_lock(struct vdi_node *node, enum vdi_node_how how);
 void vdi_node_unlock(struct vdi_node *node);
+void vdi_node_collect(struct vdi_node *node);
 int vdi_node_wait(struct vdi_node *node, enum vdi_node_how how);
+int vdi_node_fail(struct vdi_node *node, int err);
 int vdi_node_settle_command(struct vdi_node *node, enum vdi_node_how how);
 int vdi_node_command(struct vdi_node *node, u16 code, s32 arg, u64 position,
 		     enum vdi_node_how how);
 int vdi_node_clear(struct vdi_node *node, enum vdi_node_how how);
+
+/* node_io.c */
+struct vdi_node_buffer *vdi_node_at(struct vdi_node *node, unsigned int i);
 struct vdi_node_buffer *vdi_node_filling(struct vdi_node *node);
+bool vdi_node_all_answered(struct vdi_node *node);
+int vdi_node_load_medium(struct vdi_node *node, enum vdi_node_how how);
+bool vdi_node_wants_load(const struct vdi_node *node);
+bool vdi_node_may_go_on(int err);
 int vdi_node_begin_fill(struct vdi_node *node, enum vdi_node_how how);
 int vdi_node_send(struct vdi_node *node);
 int vdi_node_drain(struct vdi_node *node, enum vdi_node_how how);
@@ -293,13 +306,6 @@ int vdi_node_head(struct vdi_node *node, enum vdi_node_how how,
 		  struct vdi_node_buffer **buffer);
 void vdi_node_drop_head(struct vdi_node *node);
 int vdi_node_drop_reads(struct vdi_node *node, enum vdi_node_how how);
-void vdi_node_collect(struct vdi_node *node);
-int vdi_node_fail(struct vdi_node *node, int err);
-bool vdi_node_may_go_on(int err);
-int vdi_node_load_medium(struct vdi_node *node, enum vdi_node_how how);
-struct vdi_node_buffer *vdi_node_at(struct vdi_node *node, unsigned int i);
-bool vdi_node_all_answered(struct vdi_node *node);
-bool vdi_node_wants_load(const struct vdi_node *node);
 
 /* node_pipe.c */
 void vdi_node_read_ahead(struct vdi_node *node);
