@@ -75,7 +75,7 @@ trap 'exit 143' TERM
 
 in_guest() {
 	"$here/vm.sh" --kernel "$kernel" --cpus 1 --qemu-args '-icount shift=0,sleep=off' \
-		--append clocksource=tsc --no-leak-check --timeout "${VDI_VM_TIMEOUT:-3600}" \
+		--append "clocksource=tsc tsc_early_khz=1000000" --no-leak-check --timeout "${VDI_VM_TIMEOUT:-3600}" \
 		--out "$work" -- "$@"
 }
 

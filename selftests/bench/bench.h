@@ -107,6 +107,9 @@ struct bench_record {
  */
 extern bool bench_host;
 
+/* If set: called by the server where what is measured begins, and where it ends. */
+extern void (*bench_measured)(bool begins);
+
 /* System calls of this process; counted before each call, never after. */
 extern uint64_t bench_calls;
 

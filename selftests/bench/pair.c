@@ -59,6 +59,7 @@ struct result {
 };
 
 bool bench_host;
+void (*bench_measured)(bool begins);
 
 static int ready[2];		/* the client tells the server how far it is */
 static int trace_fd = -1, instr_fd = -1;
@@ -233,9 +234,13 @@ static void run_server(const struct bench_case *c, unsigned int n, struct result
 		m->stat(&stat);
 	side_read(&before);
 
+	if (bench_measured)
+		bench_measured(true);
 	start = bench_now();
 	m->server(c, n);
 	r->time = bench_now() - start;
+	if (bench_measured)
+		bench_measured(false);
 	r->counted = instr_fd >= 0;
 
 	side_read(&r->server);
