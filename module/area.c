@@ -80,10 +80,10 @@ int vdi_area_piece_create(struct vdi_set *set, u64 size,
 		*limit = VDI_LIMIT_SET_BYTES;
 		if (!capable(CAP_SYS_RESOURCE))
 			return -EDQUOT;
-		if (size > MAX_LFS_FILESIZE - PAGE_SIZE ||
-		    set->area.size > MAX_LFS_FILESIZE - PAGE_SIZE - size)
-			return -ENOMEM;
 	}
+	if (size > MAX_LFS_FILESIZE - PAGE_SIZE ||
+	    set->area.size > MAX_LFS_FILESIZE - PAGE_SIZE - size)
+		return -ENOMEM;
 	size = PAGE_ALIGN(size);
 	user = vdi_quota_charge(current_euid(), VDI_QUOTA_BYTES, size,
 				vdi_main_max_user_bytes(),

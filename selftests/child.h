@@ -174,7 +174,7 @@ static inline bool vt_set_parameter(const char *name, long long value)
 	f = fopen(path, "we");
 	if (!f)
 		return false;
-	ok = fprintf(f, "%lld\n", value) > 0;
+	ok = fprintf(f, "%llu\n", (unsigned long long)value) > 0;
 	return !fclose(f) && ok;
 }
 

@@ -460,6 +460,12 @@ TEST_F(pair, end_config_ENOMEM)
 			TH_LOG("error %d for 0x%llx bytes", err, absurd[i]);
 		}
 	}
+	/* nor where the administrator sets no limit at all */
+	ASSERT_TRUE(vt_set_parameter("max_area_bytes", -1));
+	for (i = 0; i < ARRAY_SIZE(absurd); i++) {
+		e.area_size = absurd[i];
+		EXPECT_EQ(ENOMEM, vt_call(self->server, VDI_IOC_END_CONFIG, &e));
+	}
 	EXPECT_TRUE(vt_set_parameter("max_area_bytes", limit));
 	EXPECT_EQ(VDI_STATE_CONFIGURING, vt_state(self->server));
 	EXPECT_EQ(0, vt_counter("bytes"));
