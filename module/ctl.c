@@ -223,6 +223,12 @@ static bool vdi_ctl_copy_out(void __user *to, const void *from, size_t size)
 	return copy_to_user(to, from, size);
 }
 
+/* Can a byte of the argument be written?  It stays what it is */
+static bool vdi_ctl_touch(void __user *uarg, const void *arg, size_t at)
+{
+	return put_user(*(u8 *)(arg + at), (u8 __user *)uarg + at);
+}
+
 /* Copy the argument in and check what is the same for every ioctl */
 static int vdi_ctl_fetch(const struct vdi_ioctl *op, void *arg,
 			 void __user *uarg, u32 *usize)
@@ -244,9 +250,13 @@ static int vdi_ctl_fetch(const struct vdi_ioctl *op, void *arg,
 		return -EOPNOTSUPP;
 	if (op->reserved && *(u32 *)(arg + op->reserved))
 		return -EINVAL;
-	/* An answer that cannot be written is refused before anything happens */
-	if (op->out && put_user(*(u8 *)(arg + op->out),
-				(u8 __user *)uarg + op->out))
+	/*
+	 * An answer that cannot be written is refused before anything happens.
+	 * It is smaller than a page: its two ends are on all pages that it is on.
+	 */
+	if (op->out && (vdi_ctl_touch(uarg, arg, op->out) ||
+			vdi_ctl_touch(uarg, arg,
+				      min_t(u32, *usize, op->size) - 1)))
 		return -EFAULT;
 	return 0;
 }

@@ -398,8 +398,21 @@ static void *read_only(const void *arg, size_t len)
 	return mem;
 }
 
-#define EXPECT_READ_ONLY(fd, req, arg)	\
-	EXPECT_EQ(EFAULT, vt_call(fd, req, read_only(&(arg), sizeof(arg))))
+/* Only the last 8 bytes are on a page that cannot be written. */
+static void *read_only_end(const void *arg, size_t len)
+{
+	char *mem = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	memcpy(mem + PAGE + 8 - len, arg, len);
+	mprotect(mem + PAGE, PAGE, PROT_READ);
+	return mem + PAGE + 8 - len;
+}
+
+#define EXPECT_READ_ONLY(fd, req, arg) do {					\
+	EXPECT_EQ(EFAULT, vt_call(fd, req, read_only(&(arg), sizeof(arg))));	\
+	EXPECT_EQ(EFAULT, vt_call(fd, req, read_only_end(&(arg), sizeof(arg))));	\
+} while (0)
 
 TEST_F(walk, unwritable_argument_EFAULT)
 {
