@@ -113,12 +113,12 @@ int vdi_handle_call_begin(struct vdi_handle *handle, struct file *file,
 	if (call->set) {
 		mine = handle->mm == current->mm;
 		/*
-		 * The owner's file table with another mm: the owner has called
-		 * exec and kept the descriptor.  Only where no notifier has
-		 * seen it.
+		 * The owner, its file table, but another mm: it has called exec
+		 * and kept the descriptor.  Only where no notifier has seen it.
 		 */
 		left = !mine && !handle->owner && !handle->owner_gone &&
-		       handle->files == current->files;
+		       handle->files == current->files &&
+		       handle->who.pid == task_tgid(current);
 		if (left)
 			WRITE_ONCE(handle->owner_gone, true);
 		call->bindings = handle->bindings;

@@ -50,7 +50,8 @@ void vdi_handle_unbind_kernel(struct vdi_handle *handle);
 void vdi_handle_check_owner(struct vdi_handle *handle);
 int vdi_handle_adopt(struct vdi_call *call);
 int vdi_handle_close(struct vdi_call *call);
-bool vdi_handle_owner_dies(struct vdi_handle *handle, struct vdi_call *call);
+bool vdi_handle_owner_dies(struct vdi_handle *handle, const void *files,
+			   struct vdi_call *call);
 void vdi_handle_died(struct vdi_call *call);
 void vdi_handle_flush(struct vdi_handle *handle, void *files);
 void vdi_handle_release(struct vdi_handle *handle);

@@ -225,18 +225,24 @@ unlock:
 /**
  * vdi_handle_owner_dies() - Has the owner's death to be handled?
  * @handle: the handle
+ * @files: the owner's file table, which has no descriptor any more; NULL if it
+ *	is the owner that has gone
  * @call: filled in if so, for vdi_handle_died()
+ *
+ * By the table: another process may have adopted the handle meanwhile.
  *
  * Context: any; takes handle->lock.
  * Return: true once.
  */
-bool vdi_handle_owner_dies(struct vdi_handle *handle, struct vdi_call *call)
+bool vdi_handle_owner_dies(struct vdi_handle *handle, const void *files,
+			   struct vdi_call *call)
 {
 	bool dies;
 
 	memset(call, 0, sizeof(*call));
 	spin_lock(&handle->lock);
-	dies = handle->set && !handle->owner_gone;
+	dies = handle->set && !handle->owner_gone &&
+	       (!files || handle->files == files);
 	if (dies) {
 		WRITE_ONCE(handle->owner_gone, true);
 		call->handle = handle;
@@ -305,6 +311,16 @@ static int vdi_handle_match(const void *file, struct file *other, unsigned int f
 	return file == other;
 }
 
+/*
+ * Has a table a descriptor of the file?  One that goes as a whole, with the last
+ * task that had it, has none any more; since 6.13 they are still in there.
+ */
+static bool vdi_handle_in_table(struct files_struct *files, struct file *file)
+{
+	return atomic_read(&files->count) &&
+	       iterate_fd(files, 0, vdi_handle_match, file);
+}
+
 /**
  * vdi_handle_check_owner() - Does the owner still have a descriptor?
  * @handle: the handle, just bound by the current process
@@ -316,8 +332,8 @@ void vdi_handle_check_owner(struct vdi_handle *handle)
 {
 	struct vdi_call call;
 
-	if (!iterate_fd(current->files, 0, vdi_handle_match, handle->file) &&
-	    vdi_handle_owner_dies(handle, &call))
+	if (!vdi_handle_in_table(current->files, handle->file) &&
+	    vdi_handle_owner_dies(handle, current->files, &call))
 		vdi_handle_died(&call);
 }
 
@@ -336,9 +352,9 @@ void vdi_handle_flush(struct vdi_handle *handle, void *files)
 	spin_lock(&handle->lock);
 	owners = handle->set && handle->files == files && !handle->owner_gone;
 	spin_unlock(&handle->lock);
-	if (!owners || iterate_fd(files, 0, vdi_handle_match, handle->file))
+	if (!owners || vdi_handle_in_table(files, handle->file))
 		return;
-	if (vdi_handle_owner_dies(handle, &call))
+	if (vdi_handle_owner_dies(handle, files, &call))
 		vdi_handle_died(&call);
 }
 
@@ -357,7 +373,7 @@ void vdi_handle_release(struct vdi_handle *handle)
 		 * Also if the death was seen: who saw it may not have come to
 		 * the abort yet, and will not find the handle any more.
 		 */
-		if (!vdi_handle_owner_dies(handle, &call)) {
+		if (!vdi_handle_owner_dies(handle, NULL, &call)) {
 			call = (struct vdi_call){
 				.handle = handle,
 				.set = set,

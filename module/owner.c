@@ -59,7 +59,7 @@ again:
 	spin_lock(&owners_lock);
 	list_for_each_entry(handle, &owner->handles, owner_node) {
 		/* Marks it, so that each handle is looked at once */
-		if (!vdi_handle_owner_dies(handle, &call))
+		if (!vdi_handle_owner_dies(handle, NULL, &call))
 			continue;
 		spin_unlock(&owners_lock);
 		call.dying = true;

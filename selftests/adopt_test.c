@@ -345,6 +345,55 @@ TEST_F(queue, owner_has_closed_its_descriptor_EOWNERDEAD)
 	EXPECT_EQ(EOWNERDEAD, vt_finish(&child));
 }
 
+#define TOO_LATE	51
+#define TAKEN_BACK	52
+
+static int adopt_at_once(struct vt_child *me, void *arg)
+{
+	struct job *job = arg;
+	int err;
+
+	if (vt_hear(me) != 'g')
+		return 1;
+	err = vt_adopt(job->fd);
+	if (err)
+		return err == EOWNERDEAD ? TOO_LATE : 2;
+	if (vt_hear(me) != 'c')
+		return 3;
+	return vt_state(job->fd) == VDI_STATE_ACTIVE ? 0 : TAKEN_BACK;
+}
+
+/* Either the close or ADOPT comes first, and the other one knows. */
+TEST(adopted_while_the_owner_closes)
+{
+	unsigned int i, adopted = 0;
+	struct vt_child child;
+	struct vt_link l;
+	struct job job;
+	int ret;
+
+	for (i = 0; i < 100; i++) {
+		vt_link_init(&l, 1);
+		ASSERT_EQ(0, vt_link_up(&l));
+		job = (struct job){ .fd = l.cdev[0] };
+		ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, adopt_at_once, &job));
+		ASSERT_TRUE(vt_tell(&child, 'g'));
+		usleep(i * 7);
+		EXPECT_EQ(0, close(l.cdev[0]));
+		vt_tell(&child, 'c');
+		ret = vt_finish(&child);
+		EXPECT_TRUE(ret == 0 || ret == TOO_LATE) {
+			TH_LOG("round %u: %d", i, ret);
+		}
+		adopted += !ret;
+		close(l.sdev[0]);
+		close(l.client);
+		close(l.server);
+	}
+	TH_LOG("%u of %u were adopted", adopted, i);
+	vt_baseline(_metadata);
+}
+
 /* An aborted handle can be adopted: its reason can be read then. */
 static int read_reason(struct vt_child *me, void *arg)
 {

@@ -34,8 +34,17 @@ FIXTURE(owner) {
 	int fd;
 };
 
+/* With the notifier of its death, and by what its file table says alone */
+FIXTURE_VARIANT(owner) {
+	bool early;
+};
+
+FIXTURE_VARIANT_ADD(owner, watched) { .early = true };
+FIXTURE_VARIANT_ADD(owner, unwatched) { .early = false };
+
 FIXTURE_SETUP(owner)
 {
+	ASSERT_TRUE(vt_set_parameter("early_death", variant->early));
 	ASSERT_TRUE(vt_peer_start(&self->peer));
 	vt_name(self->peer.page->name);
 	ASSERT_EQ(0, vt_peer(&self->peer, vt_do_create));
@@ -48,6 +57,7 @@ FIXTURE_SETUP(owner)
 FIXTURE_TEARDOWN(owner)
 {
 	vt_peer_stop(&self->peer);
+	EXPECT_TRUE(vt_set_parameter("early_death", 1));
 	vt_baseline(_metadata);
 }
 
@@ -104,6 +114,25 @@ TEST_F(owner, killed_with_a_child_that_holds_it)
 	/* the child is there, and so is the handle */
 	EXPECT_EQ(0, kill(self->peer.page->pids[0], 0));
 	EXPECT_EQ(2, vt_counter("handles"));
+}
+
+/* A child with the same file table is no owner after exec. */
+static int do_ask_from_a_child(struct vt_page *p)
+{
+	struct vdi_status s = VT_INIT(vdi_status, .flags = VDI_STATUS_F_FOREIGN);
+	int status = -1;
+	pid_t pid;
+
+	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (!pid)
+		_exit(vt_call(p->fd, VDI_IOC_STATUS, &s));
+	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+TEST_F(owner, asked_by_a_child_with_its_table)
+{
+	EXPECT_EQ(0, vt_peer(&self->peer, do_ask_from_a_child));
+	EXPECT_THERE();
 }
 
 static int do_spawn(struct vt_page *p)
