@@ -177,8 +177,15 @@ void vdi_owner_detach(struct vdi_handle *handle)
 
 /**
  * vdi_owner_synchronize() - Wait until all notifiers are freed
+ *
+ * mmu_notifier_synchronize() waits for those whose callback was queued on this
+ * processor.  A callback that has counted itself off has still to return: it
+ * runs with bottom halves disabled, for which synchronize_rcu() waits.
  */
 void vdi_owner_synchronize(void)
 {
 	mmu_notifier_synchronize();
+	while (atomic_long_read(&vdi_counters[VDI_COUNT_OWNERS]))
+		schedule_timeout_uninterruptible(1);
+	synchronize_rcu();
 }
