@@ -114,6 +114,7 @@ struct vdi_node_command {
  * @gid: its group (invariant)
  * @mode: its permissions (invariant)
  * @lock: mutex; taken before mmap_lock, and before the locks of the set
+ * @missed: somebody who does not wait for @lock has not got it
  * @handle: device handle of the kernel's, from the first open to the end
  * @call: for the functions of command.h
  * @features: VDI_FEAT_* of the set
@@ -172,6 +173,7 @@ struct vdi_node {
 	umode_t mode;
 
 	struct mutex lock;		/* see above */
+	bool missed;
 	struct vdi_handle *handle;
 	struct vdi_call call;
 	u32 features;
@@ -281,6 +283,8 @@ int vdi_node_close(struct vdi_node *node);
 int vdi_node_errno(u32 code);
 int vdi_node_lock(struct vdi_node *node, enum vdi_node_how how);
 void vdi_node_unlock(struct vdi_node *node);
+bool vdi_node_trylock(struct vdi_node *node);
+void vdi_node_unlock_polled(struct vdi_node *node);
 void vdi_node_collect(struct vdi_node *node);
 int vdi_node_wait(struct vdi_node *node, enum vdi_node_how how);
 int vdi_node_fail(struct vdi_node *node, int err);
@@ -295,7 +299,7 @@ struct vdi_node_buffer *vdi_node_filling(struct vdi_node *node);
 bool vdi_node_all_answered(struct vdi_node *node);
 int vdi_node_load_medium(struct vdi_node *node, enum vdi_node_how how);
 bool vdi_node_wants_load(const struct vdi_node *node);
-bool vdi_node_may_go_on(int err);
+bool vdi_node_may_go_on(const struct vdi_node *node, int err);
 int vdi_node_begin_fill(struct vdi_node *node, enum vdi_node_how how);
 int vdi_node_send(struct vdi_node *node);
 int vdi_node_drain(struct vdi_node *node, enum vdi_node_how how);

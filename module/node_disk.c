@@ -170,6 +170,12 @@ static int vdi_node_need_tail(struct vdi_node *node, enum vdi_node_how how)
 	return ret;
 }
 
+static bool vdi_node_window_at(struct vdi_node *node, u64 pos)
+{
+	return node->filling &&
+	       vdi_node_filling(node)->position + node->fill == pos;
+}
+
 /* Have a window whose next byte is the one at @pos */
 static int vdi_node_window(struct vdi_node *node, u64 pos,
 			   enum vdi_node_how how)
@@ -180,8 +186,7 @@ static int vdi_node_window(struct vdi_node *node, u64 pos,
 	int ret;
 
 	if (node->filling) {
-		buffer = vdi_node_filling(node);
-		if (buffer->position + node->fill == pos)
+		if (vdi_node_window_at(node, pos))
 			return 0;
 		ret = vdi_node_send(node);
 		if (ret)
@@ -251,8 +256,8 @@ static int vdi_node_stop_reading(struct vdi_node *node, enum vdi_node_how how)
  */
 static int vdi_node_disk_unwritten(struct vdi_node *node, int err)
 {
-	return !err || vdi_node_may_go_on(err) ? err :
-						 vdi_node_fail(node, err);
+	return !err || vdi_node_may_go_on(node, err) ?
+		       err : vdi_node_fail(node, err);
 }
 
 /**
@@ -270,6 +275,7 @@ ssize_t vdi_node_write_disk(struct vdi_node *node, struct kiocb *iocb,
 	struct vdi_node_buffer *buffer;
 	size_t done = 0, n;
 	int ret, err = 0;
+	bool goes_on;
 	u64 pos;
 
 	ret = vdi_node_stop_reading(node, how) ?:
@@ -280,6 +286,7 @@ ssize_t vdi_node_write_disk(struct vdi_node *node, struct kiocb *iocb,
 	if (iov_iter_count(from) > MAX_LFS_FILESIZE - pos)
 		return -EFBIG;
 	while (!ret && iov_iter_count(from)) {
+		goes_on = vdi_node_window_at(node, pos);
 		ret = vdi_node_window(node, pos, how);
 		if (ret)
 			break;
@@ -287,8 +294,12 @@ ssize_t vdi_node_write_disk(struct vdi_node *node, struct kiocb *iocb,
 		n = vdi_area_from_iter(&node->call.set->area,
 				       buffer->offset + node->fill,
 				       node->transfer - node->fill, from);
-		if (!n)
+		if (!n) {
 			ret = -EFAULT;
+			/* Nothing of the user's is in it: not to be sent */
+			node->filling = goes_on;
+			break;
+		}
 		node->fill += n;
 		node->pad -= min_t(size_t, node->pad, n);
 		pos += n;
@@ -299,9 +310,9 @@ ssize_t vdi_node_write_disk(struct vdi_node *node, struct kiocb *iocb,
 	}
 	if (node->filling)
 		err = vdi_node_round_window(node);
-	/* What was taken over already cannot be stored */
+	/* What was taken over already cannot be stored, nor is the call repeated */
 	if (err)
-		node->error = err;
+		node->error = err == -ERESTARTSYS ? -EIO : err;
 	iocb->ki_pos = pos;
 	ret = ret == -EFAULT ? ret : vdi_node_disk_unwritten(node, ret);
 	return done ?: ret;

@@ -222,14 +222,18 @@ static int vdi_node_send_again(struct vdi_node *node, enum vdi_node_how how)
 
 /**
  * vdi_node_may_go_on() - Is what came in between no fault of the device?
+ * @node: the node
  * @err: -errno
  *
- * Return: true if it is only not yet; or if there is nothing to go on with, and
- * everybody is told so anyway.
+ * A client can say "aborted" of one command, too: that one has failed.
+ *
+ * Return: true if it is only not yet; or if the set is aborted, so that there is
+ * nothing to go on with and everybody is told so anyway.
  */
-bool vdi_node_may_go_on(int err)
+bool vdi_node_may_go_on(const struct vdi_node *node, int err)
 {
-	return err == -EAGAIN || err == -ERESTARTSYS || err == -ECANCELED;
+	return err == -EAGAIN || err == -ERESTARTSYS ||
+	       (err == -ECANCELED && vdi_state_aborted(node->call.set));
 }
 
 /* Give back the buffers whose Writes are stored; see to those that are not */
@@ -257,7 +261,7 @@ static int vdi_node_retire(struct vdi_node *node, enum vdi_node_how how)
 			node->warned = true;
 		}
 		ret = vdi_node_send_again(node, how);
-		if (vdi_node_may_go_on(ret))
+		if (vdi_node_may_go_on(node, ret))
 			return ret;
 		if (ret)
 			return vdi_node_fail(node, ret);
@@ -301,7 +305,7 @@ int vdi_node_begin_fill(struct vdi_node *node, enum vdi_node_how how)
 	if (vdi_node_wants_load(node)) {
 		ret = vdi_node_wait_all(node, how) ?:
 		      vdi_node_load_next(node, how);
-		if (vdi_node_may_go_on(ret))
+		if (vdi_node_may_go_on(node, ret))
 			return ret;
 		if (ret)
 			return vdi_node_fail(node, ret);

@@ -149,6 +149,20 @@ TEST_F(node, there_is_no_next_medium)
 	EXPECT_TRUE(node_ended(s, ECANCELED));
 }
 
+/* "Aborted", of this command only: the rest is not stored, whoever closes then. */
+TEST_F(node, next_medium_is_cancelled)
+{
+	struct node_set *s = self->s;
+	int fd = fill_medium(s, self->buf);
+
+	ASSERT_LE(0, fd);
+	s->fail_done = false;
+	answer(s, VDI_CMD_LOAD, 1, VDI_CODE_OPERATION_ABORTED, 0);
+	EXPECT_EQ(ECANCELED, node_write(fd, self->buf, 500));
+	EXPECT_NE(0, node_close(fd));
+	EXPECT_TRUE(node_ended(s, ECANCELED));
+}
+
 /* A warning of the only medium there is: what was taken is taken, and it goes on. */
 TEST_F(node, only_medium_warns)
 {

@@ -5,6 +5,7 @@
  * reverse order where that is allowed, so two transfers of one place must never
  * be under way.  Errors and the end are those of a pipe: node_stream, node_end.
  */
+#include <pthread.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
@@ -250,6 +251,82 @@ TEST_F(disk, vectors_and_sendfile_keep_positions)
 	EXPECT_EQ(0, memcmp(self->buf, self->model, 200000));
 	EXPECT_EQ(0, node_close(fd));
 	EXPECT_TRUE(disk_is(s, self->model, 200000));
+}
+
+/* What could not be taken from the user moves no end and is not stored. */
+TEST_F(disk, bad_memory_beyond_the_end)
+{
+	struct node_set *s = self->s;
+	void *bad = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = disk_open(s, 0, O_RDWR);
+	static const off_t at[] = { 8192, 8200, 1000, 1003 };
+	unsigned int i;
+
+	ASSERT_LE(0, fd);
+	node_fill(self->model, 0, 1000);
+	ASSERT_EQ(0, node_write(fd, self->model, 1000));
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		EXPECT_EQ(-1, pwrite(fd, bad, 4096, at[i]));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(1000, lseek(fd, 0, SEEK_END));
+	}
+	EXPECT_EQ(0, node_close(fd));
+	EXPECT_TRUE(disk_is(s, self->model, 1000));
+}
+
+/* Read to fill up a block, and "aborted" is said of that command only. */
+TEST_F(disk, block_that_is_not_read)
+{
+	struct node_set *s = self->s;
+	int fd = disk_open(s, 100000, O_RDWR);
+
+	ASSERT_LE(0, fd);
+	s->fail = VDI_CMD_READ;
+	s->fail_nth = 2;
+	s->fail_answer = VDI_CODE_OPERATION_ABORTED;
+	EXPECT_EQ(-1, pwrite(fd, self->model, 10, 600));
+	EXPECT_EQ(ECANCELED, errno);
+	EXPECT_NE(0, node_close(fd));
+	EXPECT_TRUE(node_ended(s, ECANCELED));
+}
+
+static void *write_a_part(void *arg)
+{
+	static const char byte[10];
+	int fd = *(int *)arg;
+
+	return pwrite(fd, byte, sizeof(byte), 512) == sizeof(byte) ? NULL : arg;
+}
+
+/* Its thread waits for the Read of the rest of a block when the process ends well. */
+static int exit_in_a_write(struct vt_child *me, void *arg)
+{
+	struct node_set *s = arg;
+	int fd = node_open(s, 0, O_RDWR);
+	pthread_t thread;
+
+	(void)me;
+	/* the last block is known then */
+	if (fd < 0 || pwrite(fd, "x", 1, 0) != 1)
+		return 100;
+	atomic_store(&s->hold, VDI_CMD_READ);
+	if (pthread_create(&thread, NULL, write_a_part, &fd) ||
+	    !VT_UNTIL(atomic_load(&s->holding) == VDI_CMD_READ))
+		return 101;
+	_exit(0);
+}
+
+TEST_F(disk, exit_while_a_thread_writes)
+{
+	struct node_set *s = self->s;
+	struct vt_child child;
+
+	s->store[0].size = 100000;
+	ASSERT_EQ(0, node_up(s));
+	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, exit_in_a_write, s));
+	EXPECT_EQ(0, vt_finish(&child));
+	atomic_store(&s->hold, 0);
+	EXPECT_TRUE(node_ended(s, ECANCELED));
 }
 
 TEST_F(disk, is_always_ready)
