@@ -59,7 +59,7 @@ int vdi_node_lock(struct vdi_node *node, enum vdi_node_how how)
 	bool nonblock = how == VDI_NODE_NONBLOCK;
 	int ret;
 
-	if (nonblock && !mutex_trylock(&node->lock))
+	if (nonblock && !vdi_node_trylock(node))
 		return -EAGAIN;
 	if (!nonblock && mutex_lock_interruptible(&node->lock))
 		return -ERESTARTSYS;
@@ -72,7 +72,7 @@ int vdi_node_lock(struct vdi_node *node, enum vdi_node_how how)
 	if (!ret)
 		ret = vdi_node_settle_command(node, how);
 	if (ret)
-		mutex_unlock(&node->lock);
+		vdi_node_unlock_polled(node);
 	return ret;
 }
 
@@ -87,6 +87,45 @@ void vdi_node_unlock(struct vdi_node *node)
 	mutex_unlock(&node->lock);
 	/* poll does not wait for the lock: it may have seen too little */
 	if (handle && wq_has_sleeper(&handle->wq))
+		wake_up_poll(&handle->wq, EPOLLIN | EPOLLRDNORM | EPOLLOUT |
+					  EPOLLWRNORM);
+}
+
+/**
+ * vdi_node_trylock() - Get the lock if it is free
+ * @node: the node
+ *
+ * Who does not get it is woken when it is free, by either kind of unlock.
+ *
+ * Return: true if so.
+ */
+bool vdi_node_trylock(struct vdi_node *node)
+{
+	if (mutex_trylock(&node->lock))
+		return true;
+	WRITE_ONCE(node->missed, true);
+	/* Either this one gets it now, or the other one sees that it did not */
+	smp_mb();
+	return mutex_trylock(&node->lock);
+}
+
+/**
+ * vdi_node_unlock_polled() - End of a look at a node that has changed nothing
+ * @node: the node
+ *
+ * Pollers that woke one another each time would never come to an end.
+ */
+void vdi_node_unlock_polled(struct vdi_node *node)
+{
+	struct vdi_handle *handle = node->handle;
+
+	mutex_unlock(&node->lock);
+	/* Pairs with that of vdi_node_trylock() */
+	smp_mb();
+	if (!READ_ONCE(node->missed))
+		return;
+	WRITE_ONCE(node->missed, false);
+	if (handle)
 		wake_up_poll(&handle->wq, EPOLLIN | EPOLLRDNORM | EPOLLOUT |
 					  EPOLLWRNORM);
 }

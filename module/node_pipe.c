@@ -152,6 +152,9 @@ static bool vdi_node_pipe_ready(struct vdi_node *node)
 
 	if (node->error || node->phase)
 		return true;
+	/* Each call settles first what a signal has left */
+	if (command && node->command.left)
+		return false;
 	/* Between two media */
 	if (node->full && (!node->writable || vdi_node_wants_load(node)))
 		return !command && vdi_node_all_answered(node);
@@ -182,14 +185,14 @@ __poll_t vdi_node_poll_pipe(struct vdi_node *node)
 	if (vdi_state_aborted(set))
 		mask = EPOLLERR | EPOLLHUP;
 	spin_unlock(&set->lock);
-	/* Who has the lock is about to move data: look again when it has */
-	if (!mask && mutex_trylock(&node->lock)) {
+	/* Who has the lock wakes those that have missed it */
+	if (!mask && vdi_node_trylock(node)) {
 		if (answers)
 			vdi_node_collect(node);
 		answers = vdi_node_pipe_ready(node);
 		if (node->error)
 			mask = EPOLLERR;
-		mutex_unlock(&node->lock);
+		vdi_node_unlock_polled(node);
 	}
 	if (mask || answers)
 		mask |= node->writable ? EPOLLOUT | EPOLLWRNORM :

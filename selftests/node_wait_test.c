@@ -35,6 +35,34 @@ static void nothing(int sig)
 	(void)sig;
 }
 
+static void *poll_often(void *arg)
+{
+	struct pollfd p = { .fd = *(int *)arg, .events = POLLOUT };
+	int i;
+
+	for (i = 0; i < 20000; i++)
+		if (poll(&p, 1, 5000) != 1)
+			return arg;
+	return NULL;
+}
+
+/* Who polls keeps nobody else who polls from seeing that there is room. */
+TEST_F(node, pollers_do_not_miss)
+{
+	int fd = node_writer(self->s, 0), i;
+	pthread_t thread[3];
+	void *missed;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, poll_often, &fd));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, pthread_join(thread[i], &missed));
+		EXPECT_EQ(NULL, missed);
+	}
+	EXPECT_EQ(0, node_close(fd));
+}
+
 TEST_F(node, close_waits_for_the_answer)
 {
 	struct sigaction sa = { .sa_handler = nothing };
