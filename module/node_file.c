@@ -222,8 +222,11 @@ static int vdi_node_flush_file(struct file *file, fl_owner_t id)
 		return 0;
 	}
 	WRITE_ONCE(node->in_order, true);
+	/* Not the last one: what is known by now, no promise */
+	if (file_count(file) > 1 && vdi_state_aborted(node->call.set))
+		return -ECANCELED;
 	if (file_count(file) > 1)
-		return 0;
+		return READ_ONCE(node->error);
 	return vdi_node_close(node);
 }
 
