@@ -37,6 +37,23 @@ static void vdi_node_at_file(struct vdi_node *node, s32 fileno)
 	vdi_node_at_block(node, fileno < 0 ? -1 : 0);
 }
 
+/*
+ * A read that had something has met a filemark, which the next read is to tell.
+ * For all else the tape stands before it (as the st driver has it).
+ */
+static int vdi_node_before_mark(struct vdi_node *node, enum vdi_node_how how)
+{
+	int ret;
+
+	if (!node->mark_pending)
+		return 0;
+	ret = vdi_node_command(node, VDI_CMD_SKIP_MARKS, -1, 0, how);
+	if (ret)
+		return ret;
+	node->mark_pending = false;
+	return vdi_node_errno(node->command.answer);
+}
+
 /* One block; what was taken over is not doubled by a signal, so it may be killed */
 static int vdi_node_write_block(struct vdi_node *node, struct iov_iter *from,
 				size_t len, enum vdi_node_how how)
@@ -97,10 +114,11 @@ ssize_t vdi_node_write_tape(struct vdi_node *node, struct iov_iter *from,
 	/* A Read that a signal has left */
 	if (node->reading)
 		ret = vdi_node_drop_reads(node, how);
+	if (!ret)
+		ret = vdi_node_before_mark(node, how);
 	if (ret)
 		return ret;
 	node->reading = false;
-	node->mark_pending = false;
 	while (!ret && done < len) {
 		ret = vdi_node_write_block(node, from, block, how);
 		if (!ret)
@@ -411,7 +429,10 @@ static int vdi_node_tape_op(struct vdi_node *node, const struct mtop *op)
 	case MTWEOFI:
 		if (!node->writable)
 			return -EACCES;
-		return count < 0 ? -EINVAL : vdi_node_marks(node, count);
+		if (count < 0)
+			return -EINVAL;
+		return vdi_node_before_mark(node, VDI_NODE_KILLABLE) ?:
+		       vdi_node_marks(node, count);
 	case MTSETBLK:
 		return vdi_node_set_block(node, count);
 	case MTOFFL:
@@ -436,6 +457,10 @@ static int vdi_node_tape_op(struct vdi_node *node, const struct mtop *op)
 	default:
 		ret = vdi_node_push(node, VDI_NODE_KILLABLE);
 	}
+	/* These go to a place that does not depend on where the tape is */
+	if (!ret && op->mt_op != MTREW && op->mt_op != MTRETEN &&
+	    op->mt_op != MTSEEK && op->mt_op != MTLOAD)
+		ret = vdi_node_before_mark(node, VDI_NODE_KILLABLE);
 	if (ret)
 		return ret;
 	switch (op->mt_op) {
@@ -493,6 +518,8 @@ static int vdi_node_tell(struct vdi_node *node, struct mtpos *pos)
 	int ret = node->reading ? vdi_node_drop_reads(node, VDI_NODE_KILLABLE) :
 				  vdi_node_push(node, VDI_NODE_KILLABLE);
 
+	if (!ret)
+		ret = vdi_node_before_mark(node, VDI_NODE_KILLABLE);
 	if (!ret)
 		ret = vdi_node_command(node, VDI_CMD_GET_POSITION, 0, 0,
 				       VDI_NODE_KILLABLE);

@@ -319,6 +319,49 @@ TEST_F(tape, fixed_blocks)
 	EXPECT_EQ(1024, read(self->fd, self->buf, 65536));
 }
 
+/* Files of ten blocks, two and one; ten were read, and the mark behind them was met. */
+static int read_up_to_the_mark(FIXTURE_DATA(tape) *self)
+{
+	node_fill(self->buf, 0, 30000);
+	if (mt(self->fd, MTSETBLK, 1024) || write(self->fd, self->buf, 10240) != 10240 ||
+	    mt(self->fd, MTWEOF, 1) || write(self->fd, self->buf + 10240, 2048) != 2048 ||
+	    mt(self->fd, MTWEOF, 1) || write(self->fd, self->buf + 12288, 1024) != 1024 ||
+	    mt(self->fd, MTREW, 1))
+		return -1;
+	return read(self->fd, self->buf, 20480);
+}
+
+TEST_F(tape, mark_that_was_met_is_still_ahead)
+{
+	ASSERT_EQ(10240, read_up_to_the_mark(self));
+	EXPECT_EQ(0, mt(self->fd, MTFSF, 1));
+	EXPECT_EQ(1, status(self->fd).mt_fileno);
+	EXPECT_EQ(2048, read(self->fd, self->buf, 20480));
+	EXPECT_TRUE(node_same(self->buf, 10240, 2048));
+	/* and back: to before the mark between the first two files */
+	EXPECT_EQ(0, mt(self->fd, MTBSF, 1));
+	EXPECT_EQ(0, read(self->fd, self->buf, 1024));
+	EXPECT_EQ(2048, read(self->fd, self->buf, 2048));
+	EXPECT_TRUE(node_same(self->buf, 10240, 2048));
+}
+
+TEST_F(tape, block_before_the_mark_that_was_met)
+{
+	ASSERT_EQ(10240, read_up_to_the_mark(self));
+	EXPECT_EQ(0, mt(self->fd, MTBSR, 1));
+	EXPECT_EQ(1024, read(self->fd, self->buf, 1024));
+	EXPECT_TRUE(node_same(self->buf, 9216, 1024));
+	EXPECT_EQ(0, read(self->fd, self->buf, 1024));
+}
+
+TEST_F(tape, written_before_the_mark_that_was_met)
+{
+	ASSERT_EQ(10240, read_up_to_the_mark(self));
+	EXPECT_EQ(1024, write(self->fd, self->buf, 1024));
+	EXPECT_EQ(0, mt(self->fd, MTREW, 1));
+	EXPECT_EQ(11264, read(self->fd, self->buf, 20480));
+}
+
 TEST_F(tape, other_requests)
 {
 	static const struct { int op, err; } ops[] = {
