@@ -396,6 +396,9 @@ ssize_t vdi_node_read_disk(struct vdi_node *node, struct kiocb *iocb,
 					      vdi_node_errno(buffer->code) :
 					      -EIO;
 			vdi_node_drop_head(node);
+			/* Those behind it were not tried: that is no error */
+			if (ret)
+				vdi_node_drop_reads(node, how);
 			break;
 		}
 		n = min_t(u64, buffer->result - at, node->size - pos);

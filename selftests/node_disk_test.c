@@ -274,6 +274,30 @@ TEST_F(disk, bad_memory_beyond_the_end)
 	EXPECT_TRUE(disk_is(s, self->model, 1000));
 }
 
+/* One bad place costs what is there, not what was read ahead. */
+TEST_F(disk, bad_place_is_left_behind)
+{
+	struct node_set *s = self->s;
+	int fd = disk_open(s, 20 * NODE_TRANSFER, O_RDONLY), i;
+
+	ASSERT_LE(0, fd);
+	s->reverse = false;
+	s->fail = VDI_CMD_READ;
+	s->fail_nth = 6;
+	s->fail_answer = VDI_CODE_IO_DEVICE;
+	for (i = 0; i < 20; i++)
+		if (pread(fd, self->buf, NODE_TRANSFER, i * NODE_TRANSFER) != NODE_TRANSFER)
+			break;
+	EXPECT_EQ(EIO, errno);
+	ASSERT_GT(19, i);
+	for (i++; i < 20; i++) {
+		EXPECT_EQ(NODE_TRANSFER, pread(fd, self->buf, NODE_TRANSFER, i * NODE_TRANSFER)) {
+			TH_LOG("transfer %d: %s", i, strerror(errno));
+		}
+		EXPECT_TRUE(node_same(self->buf, i * NODE_TRANSFER, NODE_TRANSFER));
+	}
+}
+
 /* Read to fill up a block, and "aborted" is said of that command only. */
 TEST_F(disk, block_that_is_not_read)
 {
