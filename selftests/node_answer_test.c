@@ -84,6 +84,37 @@ TEST_F(node, stored_behind_a_gap)
 	two_writes(_metadata, self->s, self->buf);
 }
 
+/* Not the last close, but an error that is known is told by it. */
+TEST_F(node, earlier_close_tells_of_the_error)
+{
+	int fd, other, err;
+
+	answer(self->s, VDI_CMD_WRITE, 1, NODE_DISK_FULL, 0);
+	fd = node_writer(self->s, 0);
+	ASSERT_LE(0, fd);
+	other = dup(fd);
+	EXPECT_EQ(0, node_close(dup(fd)));	/* nothing is known yet */
+	do
+		err = node_write(fd, self->buf, NODE_TRANSFER);
+	while (!err);
+	EXPECT_EQ(ENOSPC, err);
+	EXPECT_EQ(ENOSPC, node_close(fd));
+	EXPECT_EQ(ENOSPC, node_close(other));
+	EXPECT_TRUE(node_ended(self->s, ECANCELED));
+}
+
+TEST_F(node, earlier_close_tells_of_an_abort)
+{
+	int fd = node_writer(self->s, 0), other;
+
+	ASSERT_LE(0, fd);
+	other = dup(fd);
+	atomic_store(&self->s->order, NODE_ABORT);
+	ASSERT_TRUE(VT_UNTIL(node_state(self->s) == VDI_STATE_ABORTED));
+	EXPECT_EQ(ECANCELED, node_close(fd));
+	EXPECT_EQ(ECANCELED, node_close(other));
+}
+
 TEST_F(node, flush_fails_a_synchronous_write)
 {
 	int fd;
