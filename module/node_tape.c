@@ -39,15 +39,17 @@ static void vdi_node_at_file(struct vdi_node *node, s32 fileno)
 
 /*
  * A read that had something has met a filemark, which the next read is to tell.
- * For all else the tape stands before it (as the st driver has it).
+ * For all else the tape stands before it (as the st driver has it).  Begun again
+ * after a signal it would go back twice, so it may only be killed.
  */
-static int vdi_node_before_mark(struct vdi_node *node, enum vdi_node_how how)
+static int vdi_node_before_mark(struct vdi_node *node)
 {
 	int ret;
 
 	if (!node->mark_pending)
 		return 0;
-	ret = vdi_node_command(node, VDI_CMD_SKIP_MARKS, -1, 0, how);
+	ret = vdi_node_command(node, VDI_CMD_SKIP_MARKS, -1, 0,
+			       VDI_NODE_KILLABLE);
 	if (ret)
 		return ret;
 	node->mark_pending = false;
@@ -115,7 +117,7 @@ ssize_t vdi_node_write_tape(struct vdi_node *node, struct iov_iter *from,
 	if (node->reading)
 		ret = vdi_node_drop_reads(node, how);
 	if (!ret)
-		ret = vdi_node_before_mark(node, how);
+		ret = vdi_node_before_mark(node);
 	if (ret)
 		return ret;
 	node->reading = false;
@@ -431,7 +433,7 @@ static int vdi_node_tape_op(struct vdi_node *node, const struct mtop *op)
 			return -EACCES;
 		if (count < 0)
 			return -EINVAL;
-		return vdi_node_before_mark(node, VDI_NODE_KILLABLE) ?:
+		return vdi_node_before_mark(node) ?:
 		       vdi_node_marks(node, count);
 	case MTSETBLK:
 		return vdi_node_set_block(node, count);
@@ -460,7 +462,7 @@ static int vdi_node_tape_op(struct vdi_node *node, const struct mtop *op)
 	/* These go to a place that does not depend on where the tape is */
 	if (!ret && op->mt_op != MTREW && op->mt_op != MTRETEN &&
 	    op->mt_op != MTSEEK && op->mt_op != MTLOAD)
-		ret = vdi_node_before_mark(node, VDI_NODE_KILLABLE);
+		ret = vdi_node_before_mark(node);
 	if (ret)
 		return ret;
 	switch (op->mt_op) {
@@ -519,7 +521,7 @@ static int vdi_node_tell(struct vdi_node *node, struct mtpos *pos)
 				  vdi_node_push(node, VDI_NODE_KILLABLE);
 
 	if (!ret)
-		ret = vdi_node_before_mark(node, VDI_NODE_KILLABLE);
+		ret = vdi_node_before_mark(node);
 	if (!ret)
 		ret = vdi_node_command(node, VDI_CMD_GET_POSITION, 0, 0,
 				       VDI_NODE_KILLABLE);

@@ -354,9 +354,21 @@ TEST_F(tape, block_before_the_mark_that_was_met)
 	EXPECT_EQ(0, read(self->fd, self->buf, 1024));
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* A signal on the way back does not have it go back twice. */
 TEST_F(tape, written_before_the_mark_that_was_met)
 {
+	struct sigaction sa = { .sa_handler = nothing };
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
 	ASSERT_EQ(10240, read_up_to_the_mark(self));
+	self->s->engine = getpid();
+	self->s->upset = NODE_SIGNALS;
+	self->s->upset_at = atomic_load(&self->s->nr_seen) + 1;
 	EXPECT_EQ(1024, write(self->fd, self->buf, 1024));
 	EXPECT_EQ(0, mt(self->fd, MTREW, 1));
 	EXPECT_EQ(11264, read(self->fd, self->buf, 20480));
