@@ -282,7 +282,7 @@ static size_t vdi_area_copy(const struct vdi_area *area, u64 offset, size_t len,
 	struct address_space *mapping = area->pieces[0].file->f_mapping;
 	size_t done = 0;
 
-	while (done < len) {
+	for (; done < len; cond_resched()) {
 		size_t at = offset_in_page(offset + done);
 		size_t n = min_t(size_t, len - done, PAGE_SIZE - at), copied;
 		struct page *page;

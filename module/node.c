@@ -261,6 +261,20 @@ static int vdi_node_alloc_minors(unsigned int n, unsigned int *first)
 	return at < VDI_NODE_MINORS ? 0 : -EDQUOT;
 }
 
+/* It opens no more; who has it open settles it */
+static void vdi_node_forget(struct vdi_node *node)
+{
+	bool idle;
+
+	spin_lock(&nodes_lock);
+	node->set = NULL;
+	idle = !node->busy;
+	spin_unlock(&nodes_lock);
+	if (idle)
+		vdi_node_settle(node);
+	put_device(&node->dev);
+}
+
 static int vdi_node_create(struct vdi_set *set, unsigned int index,
 			   unsigned int minor)
 {
@@ -289,8 +303,9 @@ static int vdi_node_create(struct vdi_set *set, unsigned int index,
 		node->cdev.owner = THIS_MODULE;
 		ret = cdev_device_add(&node->cdev, &node->dev);
 	}
+	/* It may have been opened by its number before the device was refused */
 	if (ret)
-		put_device(&node->dev);
+		vdi_node_forget(node);
 	else
 		set->nodes->nodes[index] = node;
 	return ret;
@@ -362,20 +377,12 @@ void vdi_node_remove_all(struct vdi_set *set)
 	spin_unlock(&set->lock);
 	for (i = 0; i < set->config.device_count; i++) {
 		struct vdi_node *node = nodes->nodes[i];
-		bool idle;
 
 		if (!node)
 			continue;
 		nodes->nodes[i] = NULL;
 		cdev_device_del(&node->cdev, &node->dev);
-		spin_lock(&nodes_lock);
-		node->set = NULL;
-		idle = !node->busy;
-		spin_unlock(&nodes_lock);
-		/* Nobody opens it any more; who has it open settles it */
-		if (idle)
-			vdi_node_settle(node);
-		put_device(&node->dev);
+		vdi_node_forget(node);
 	}
 }
 
