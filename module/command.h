@@ -17,6 +17,7 @@
  * @deadline_ns: when to give up
  * @spin_us: longest spin before it sleeps
  * @spun_us: how long it spins, or has spun, at most; 0 if it has not
+ * @brought: the call has brought records
  * @nonblock: do not wait
  * @over: nothing to wait for (any more)
  * @asleep: among the sleepers of the handle (protected by set->lock)
@@ -33,6 +34,7 @@ struct vdi_wait {
 	u64 deadline_ns;
 	unsigned int spin_us;
 	unsigned int spun_us;
+	bool brought;
 	bool nonblock;
 	bool over;
 	bool asleep;

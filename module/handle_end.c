@@ -66,6 +66,7 @@ static void vdi_handle_leave_locked(struct vdi_handle *handle,
 	handle->devices = 0;
 	handle->told = 0;
 	handle->sleepers = 0;
+	handle->idle = false;
 	handle->polled = false;
 
 	spin_lock(&handle->lock);

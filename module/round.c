@@ -82,6 +82,8 @@ static unsigned int vdi_round_accept_locked(struct vdi_call *call,
 			i++;
 	}
 	*refused = ret;
+	if (i)
+		call->handle->idle = false;
 	for (mask = *touched; mask; mask &= mask - 1)
 		vdi_command_ready_locked(&set->devices[__ffs64(mask)]);
 	return i;
@@ -192,6 +194,8 @@ static unsigned int vdi_round_take_locked(struct vdi_call *call, void *records,
 		vdi_round_tell_closed(set, handle, __ffs64(mask), server,
 				      records, at++);
 
+	if (at)
+		handle->idle = false;
 	/* The close of a device can be told when its last record is taken */
 	vdi_wait_wake_side_locked(set, ready & ~set->ready[side] & set->closed,
 				  side, false);
@@ -245,6 +249,7 @@ unsigned int vdi_command_accept(struct vdi_call *call, void *records,
 
 	spin_lock(&set->lock);
 	n = vdi_round_accept_locked(call, records, n, &wait->refused, &touched);
+	wait->brought |= n;
 	/* After a refusal the call does not wait, but delivers what is there */
 	if (wait->refused)
 		wait->min = 0;

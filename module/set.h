@@ -241,6 +241,8 @@ struct vdi_set {
  * @spin_shift: halvings of the next spin, by what the last ones were good for
  *	(protected by set->lock; set to 0 while it is not bound)
  * @spin_skipped: waits that did not spin for it (protected by set->lock)
+ * @idle: the last call on it brought nothing and found nothing: it may be called
+ *	again and again instead of sleeping (protected by set->lock)
  * @polled: somebody polls this file: no wake-up may be saved (protected by
  *	set->lock)
  * @name: device handle: the name it was opened by (invariant)
@@ -278,6 +280,7 @@ struct vdi_handle {
 	bool mixed;
 	unsigned int spin_shift;
 	unsigned int spin_skipped;
+	bool idle;
 	bool polled;
 	char name[VDI_NAME_SIZE];
 };

@@ -44,7 +44,7 @@ u64 vdi_wait_untold(const struct vdi_set *set, const struct vdi_handle *handle,
 
 static bool vdi_wait_asleep(struct vdi_handle *handle)
 {
-	if (!handle || handle->sleepers)
+	if (!handle || handle->sleepers || handle->idle)
 		return handle;
 	/* A node, which has no file, may look first and queue itself then */
 	if (!handle->file)
@@ -153,8 +153,11 @@ void vdi_wait_wake_handle_locked(struct vdi_set *set, struct vdi_handle *handle,
 			return;
 		set->stats.wakeups++;
 	}
-	/* The first in the queue may want more than another that has enough */
-	if (handle->mixed)
+	/*
+	 * The first in the queue may want more than another that has enough, or
+	 * be io_uring's poll, which takes an exclusive wake-up for itself.
+	 */
+	if (handle->mixed || (handle->sleepers && handle->polled))
 		wake_up_all(&handle->wq);
 	else if (sync)
 		__wake_up_sync_key(&handle->wq, TASK_NORMAL,
@@ -236,6 +239,21 @@ static u64 vdi_wait_fall_asleep_locked(struct vdi_call *call,
 	prepare_to_wait_exclusive(&handle->wq, &wait->entry,
 				  VDI_TASK_INTERRUPTIBLE);
 	return told;
+}
+
+/*
+ * The caller leaves with nothing and has brought nothing.  It may come back for
+ * ever and never sleep, so let a peer go on that waits for more.
+ */
+static void vdi_wait_idle_locked(struct vdi_call *call)
+{
+	enum vdi_side peer = vdi_wait_peer(vdi_role_side(call->role));
+	struct vdi_handle *handle = call->handle;
+	struct vdi_set *set = call->set;
+
+	handle->idle = true;
+	vdi_wait_wake_side_locked(set, handle->devices & set->ready[peer], peer,
+				  false);
 }
 
 /* One wait in so many spins although spinning has not paid lately */
@@ -358,6 +376,8 @@ u64 vdi_wait_settle_locked(struct vdi_call *call, struct vdi_wait *wait)
 	}
 	wait->over = true;
 	wait->err = min(status, 0);
+	if (!status && wait->max && !wait->brought)
+		vdi_wait_idle_locked(call);
 	if (!status && wait->min)
 		wait->err = wait->nonblock ? -EAGAIN : -ETIMEDOUT;
 	return 0;
@@ -403,6 +423,8 @@ void vdi_wait_look_locked(struct vdi_call *call, struct vdi_wait *wait, int err)
 	wait->over = true;
 	/* Data and abort beat the signal and the deadline */
 	wait->err = status ? min(status, 0) : err;
+	if (!status)
+		handle->idle = true;
 	/* This one leaves with nothing: the wake-up was for somebody else then */
 	if (!status && handle->sleepers)
 		vdi_wait_wake_handle_locked(call->set, handle,
@@ -486,14 +508,8 @@ __poll_t vdi_command_poll(struct vdi_handle *handle, struct vdi_set *set,
 		       vdi_wait_room_locked(set, handle);
 	if (room)
 		mask |= EPOLLOUT | EPOLLWRNORM;
-	/* A poller may sleep now: a peer that waits for more must go on */
-	if (!status) {
-		enum vdi_side peer = vdi_wait_peer(vdi_role_side(role));
-
-		vdi_wait_wake_side_locked(set,
-					  handle->devices & set->ready[peer],
-					  peer, false);
-	}
+	if (!status)
+		vdi_wait_idle_locked(&call);
 	spin_unlock(&set->lock);
 	return mask;
 }

@@ -5,6 +5,7 @@
  */
 #include "link.h"
 #include "sleeper.h"
+#include "uring.h"
 
 #define DEPTH	8U	/* of the ring here */
 
@@ -261,6 +262,98 @@ TEST_F(wait, server_min_ends_when_the_client_sleeps)
 	ASSERT_TRUE(has_record(&self->s));
 	EXPECT_EQ(1, self->s.x.out_delivered);
 	EXPECT_EQ(2, self->done[0].id);
+}
+
+/* A server that never sleeps: it asks, and asks again. */
+static void client_min_ends(struct __test_metadata *_metadata, FIXTURE_DATA(wait) *self,
+			    int (*ask)(int fd))
+{
+	struct vdi_exchange x;
+
+	self->s = vt_waiter(self->client, self->cmd, 8, 4, VT_LONG);
+	ASSERT_TRUE(vt_sleep(&self->s));
+	vt_flushes(self->cmd + 32, 1, 0, 0);
+	ASSERT_EQ(0, vt_exchange(self->server, &x, self->cmd + 32, 1, self->done, 1, 1, 0));
+	ASSERT_EQ(1, x.out_accepted);
+	/* who brings something may bring more */
+	ASSERT_TRUE(vt_still_asleep(&self->s));
+	EXPECT_EQ(0, ask(self->server));
+	ASSERT_TRUE(vt_awake(&self->s));
+	ASSERT_TRUE(has_record(&self->s));
+	EXPECT_EQ(1, self->s.x.out_delivered);
+}
+
+static int ask_at_once(int fd)
+{
+	struct vdi_completion done;
+	struct vdi_exchange x;
+
+	return vt_exchange(fd, &x, NULL, 0, &done, 1, 1, 0) == ETIMEDOUT ? 0 : -1;
+}
+
+TEST_F(wait, client_min_ends_when_the_server_asks_at_once)
+{
+	client_min_ends(_metadata, self, ask_at_once);
+}
+
+static int ask_without_min(int fd)
+{
+	struct vdi_completion done;
+
+	return vt_take(fd, &done, 1);
+}
+
+TEST_F(wait, client_min_ends_when_the_server_asks_without_min)
+{
+	client_min_ends(_metadata, self, ask_without_min);
+}
+
+static int ask_with_a_deadline(int fd)
+{
+	struct vdi_completion done;
+	struct vdi_exchange x;
+
+	return vt_exchange(fd, &x, NULL, 0, &done, 1, 1, vt_in_ms(1)) == ETIMEDOUT ? 0 : -1;
+}
+
+TEST_F(wait, client_min_ends_when_the_server_asks_for_a_moment)
+{
+	client_min_ends(_metadata, self, ask_with_a_deadline);
+}
+
+static int ask_by_poll(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0);
+}
+
+TEST_F(wait, client_min_ends_when_the_server_looks_by_poll)
+{
+	client_min_ends(_metadata, self, ask_by_poll);
+}
+
+/* A poll of io_uring may wait exclusively, and then keeps the wake-up for itself. */
+TEST_F(wait, exclusive_poll_takes_no_wakeup)
+{
+	struct io_uring_sqe *sqe;
+	struct ring r;
+
+	if (!ring_up(&r))
+		SKIP(return, "this kernel has no io_uring");
+	sqe = ring_add(&r, IORING_OP_POLL_ADD, self->client, NULL, IORING_POLL_ADD_MULTI);
+	sqe->off = 0;
+	sqe->poll32_events = POLLIN | EPOLLEXCLUSIVE;
+	ASSERT_EQ(1, ring_enter(&r, 1, 0));
+	self->s = vt_waiter(self->client, self->cmd, 1, 1, VT_LONG);
+	ASSERT_TRUE(vt_sleep(&self->s));
+	ASSERT_EQ(0, vt_send(self->server, 0, VDI_CMD_FLUSH, 1));
+	ASSERT_TRUE(vt_awake(&self->s));
+	EXPECT_TRUE(has_record(&self->s));
+	/* it keeps the file until it is cancelled; its user data is 0 */
+	ring_add(&r, IORING_OP_POLL_REMOVE, -1, NULL, 0)->off = 0;
+	EXPECT_EQ(1, ring_enter(&r, 1, 2));
+	close(r.fd);
 }
 
 /* A client that slept first is not let down by a server that sleeps already. */

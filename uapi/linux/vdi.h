@@ -804,8 +804,9 @@ struct vdi_completion {
  * accepted command gets exactly one completion; a refused one never happened.
  *
  * @min is for batching and no condition of progress: the wait also ends when a
- * ring is full, when the peer is about to sleep itself, when all of the
- * server's outstanding commands are complete, and at close and abort.
+ * ring is full, when the peer is about to sleep itself or has come with nothing
+ * and found nothing, when all of the server's outstanding commands are complete,
+ * and at close and abort.
  *
  * Return: 0, or (also in @out_refused for a record)
  *
