@@ -117,10 +117,12 @@ err_uncharge:
 
 /**
  * vdi_area_piece_destroy() - Undo vdi_area_piece_create()
- * @piece: the piece, never published or of a set that nobody references
+ * @piece: the piece, never published or not any more
  */
 void vdi_area_piece_destroy(struct vdi_area_piece *piece)
 {
+	if (!piece->file)
+		return;
 	fput(piece->file);
 	vdi_quota_uncharge(piece->user, VDI_QUOTA_BYTES, piece->size);
 }
@@ -156,7 +158,31 @@ void vdi_area_destroy(struct vdi_area *area)
 		vdi_area_piece_destroy(&area->pieces[--area->nr]);
 }
 
-/* How many pieces there are; those are complete and never change */
+/**
+ * vdi_area_release() - The set is over and its server gone: give memory back
+ * @set: the set, not alive
+ *
+ * Who made the memory does not pay for it until the client lets go of the set.
+ * The pieces stay in the list, without a file.
+ *
+ * Context: sleeps.
+ */
+void vdi_area_release(struct vdi_set *set)
+{
+	struct vdi_area_piece piece;
+	unsigned int i;
+
+	/* Nobody adds one: the set is not alive */
+	for (i = 0; i < set->area.nr; i++) {
+		spin_lock(&set->lock);
+		piece = set->area.pieces[i];
+		set->area.pieces[i].file = NULL;
+		spin_unlock(&set->lock);
+		vdi_area_piece_destroy(&piece);
+	}
+}
+
+/* How many pieces there are; their places never change */
 static unsigned int vdi_area_nr(const struct vdi_area *area)
 {
 	/* Pairs with the release in vdi_area_publish_locked() */
@@ -213,16 +239,18 @@ unsigned int vdi_area_pieces(const struct vdi_area *area,
 
 /**
  * vdi_area_mmap() - Map one piece, whole
- * @area: the area; the caller holds a reference on its set
+ * @set: the set; the caller holds a reference
  * @vma: offset and length must be exactly those of a piece
  *
- * Context: mmap_lock held; takes no lock.
- * Return: 0 or -EINVAL, -EACCES.
+ * Context: mmap_lock held; takes set->lock.
+ * Return: 0 or -EINVAL, -EACCES, or -ECANCELED if the memory is gone.
  */
-int vdi_area_mmap(const struct vdi_area *area, struct vm_area_struct *vma)
+int vdi_area_mmap(struct vdi_set *set, struct vm_area_struct *vma)
 {
+	const struct vdi_area *area = &set->area;
 	u64 len = vma->vm_end - vma->vm_start;
 	unsigned int nr = vdi_area_nr(area);
+	struct file *file;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
@@ -235,14 +263,23 @@ int vdi_area_mmap(const struct vdi_area *area, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
+	spin_lock(&set->lock);
+	file = area->pieces[i].file;
+	if (file)
+		get_file(file);
+	spin_unlock(&set->lock);
+	if (!file)
+		return -ECANCELED;
 	/*
 	 * A forked child must not hold the data silently, and the contents of a
 	 * database do not belong in a core file.
 	 */
 	vdi_vm_flags_mod(vma, VM_DONTCOPY | VM_DONTDUMP, VM_MAYEXEC);
 	vma->vm_pgoff = 0;
-	vma_set_file(vma, area->pieces[i].file);
-	return vdi_call_mmap(area->pieces[i].file, vma);
+	/* It takes a reference of its own */
+	vma_set_file(vma, file);
+	fput(file);
+	return vdi_call_mmap(file, vma);
 }
 
 static size_t vdi_area_page_from_iter(void *at, size_t n, void *iter)

@@ -14,9 +14,10 @@ struct vm_area_struct;
 
 /**
  * struct vdi_area_piece - One piece of the buffer area
- * @file: shmem file of exactly @size bytes (all invariant once published)
- * @offset: where it begins in the area
- * @size: its size, whole pages
+ * @file: shmem file of exactly @size bytes; NULL when the memory is given back
+ *	(protected by set->lock once published; nodes need it as long as they are)
+ * @offset: where it begins in the area (invariant once published)
+ * @size: its size, whole pages (invariant)
  * @user: whose quota it is charged to
  */
 struct vdi_area_piece {
@@ -31,7 +32,7 @@ struct vdi_area_piece {
  * @nr: pieces that are published; read with acquire, written with release
  *	under set->lock
  * @size: sum of their sizes (protected by set->config_lock)
- * @pieces: the pieces; those below @nr never change until the set is freed
+ * @pieces: the pieces; those below @nr keep their places until the set is freed
  */
 struct vdi_area {
 	unsigned int nr;
@@ -45,11 +46,12 @@ void vdi_area_piece_destroy(struct vdi_area_piece *piece);
 void vdi_area_publish_locked(struct vdi_set *set,
 			     const struct vdi_area_piece *piece);
 void vdi_area_destroy(struct vdi_area *area);
+void vdi_area_release(struct vdi_set *set);
 bool vdi_area_contains(const struct vdi_area *area, u64 offset, u64 len,
 		       u64 prefix);
 unsigned int vdi_area_pieces(const struct vdi_area *area,
 			     struct vdi_piece *pieces, unsigned int max);
-int vdi_area_mmap(const struct vdi_area *area, struct vm_area_struct *vma);
+int vdi_area_mmap(struct vdi_set *set, struct vm_area_struct *vma);
 
 size_t vdi_area_from_iter(const struct vdi_area *area, u64 offset, size_t len,
 			  struct iov_iter *from);

@@ -409,7 +409,7 @@ static int vdi_ctl_mmap(struct file *file, struct vm_area_struct *vma)
 	else if (READ_ONCE(handle->draining) || READ_ONCE(handle->closed))
 		ret = -EPROTO;
 	else
-		ret = vdi_area_mmap(&set->area, vma);
+		ret = vdi_area_mmap(set, vma);
 	vdi_set_put(set);
 	return ret;
 }

@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 
+#include "area.h"
 #include "command.h"
 #include "compat.h"
 #include "handle.h"
@@ -90,8 +91,14 @@ static void vdi_handle_left(struct vdi_handle *handle, struct vdi_leave *leave)
 {
 	vdi_owner_detach(handle);
 	/* The nodes go with the primary client */
-	if (leave->who.role == VDI_ROLE_CLIENT && !handle->is_device)
+	if (leave->who.role == VDI_ROLE_CLIENT && !handle->is_device) {
 		vdi_node_remove_all(leave->set);
+		vdi_set_uncharge(leave->set);
+	}
+	/* A node's, which has no file, may still be copying */
+	if (leave->who.role == VDI_ROLE_SERVER && !handle->is_device &&
+	    handle->file)
+		vdi_area_release(leave->set);
 	vdi_who_put(&leave->who);
 	if (leave->mm)
 		mmdrop(leave->mm);

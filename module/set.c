@@ -215,7 +215,7 @@ static void vdi_set_destroy(struct kref *kref)
 	kvfree(set->devices[0].slots);
 	vdi_area_destroy(&set->area);
 	kfree(set->nodes);
-	vdi_quota_uncharge(set->user, VDI_QUOTA_SETS, 1);
+	vdi_set_uncharge(set);
 	for (side = 0; side < VDI_SIDES; side++)
 		vdi_who_put(&set->party[side]);
 	vdi_who_put(&set->cause.who);
@@ -234,6 +234,20 @@ void vdi_set_put(struct vdi_set *set)
 {
 	might_sleep();
 	kref_put(&set->kref, vdi_set_destroy);
+}
+
+/**
+ * vdi_set_uncharge() - The primary client has left: who holds the set now is not it
+ * @set: the set
+ *
+ * The others are limited by their handles.
+ *
+ * Context: by the handle that leaves; sleeps.
+ */
+void vdi_set_uncharge(struct vdi_set *set)
+{
+	vdi_quota_uncharge(set->user, VDI_QUOTA_SETS, 1);
+	set->user = NULL;
 }
 
 /**

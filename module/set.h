@@ -297,6 +297,7 @@ bool vdi_set_abort(struct vdi_set *set, const struct vdi_cause *cause);
 bool vdi_set_abort_locked(struct vdi_set *set, const struct vdi_cause *cause);
 void vdi_set_wake_all_locked(struct vdi_set *set);
 void vdi_set_stall_start_locked(struct vdi_set *set);
+void vdi_set_uncharge(struct vdi_set *set);
 void vdi_set_note_limit(struct vdi_set *set, u32 limit);
 void vdi_set_stat(struct vdi_set *set, struct vdi_set_stat *stat);
 

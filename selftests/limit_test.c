@@ -112,6 +112,73 @@ TEST_F(limits, sets_are_counted_over_all_processes_of_the_user)
 	EXPECT_EQ(0, vt_run_as(VT_ALICE, VT_ALICE, creates_sets, &limit));
 }
 
+/* Its server keeps the set when its client has closed it: that is not the client's. */
+static int closes_what_others_keep(struct vt_child *me, void *arg)
+{
+	int limit = *(int *)arg, client, i;
+	char name[VDI_NAME_SIZE];
+
+	(void)me;
+	for (i = 0; i <= limit; i++) {
+		vt_name(name);
+		client = vt_open_node();
+		if (vt_create(client, name, 1))
+			return 101;
+		if (vt_open(vt_open_node(), name))
+			return 102;
+		if (i % 2 ? vt_close(client) : close(client))
+			return 103;
+	}
+	return 0;
+}
+
+TEST_F(limits, sets_that_the_other_side_keeps)
+{
+	int limit = 3;
+
+	ASSERT_TRUE(vt_set_parameter("max_sets", limit));
+	EXPECT_EQ(0, vt_run_as(VT_ALICE, VT_ALICE, closes_what_others_keep, &limit));
+}
+
+/* The client keeps the set when its server has gone: the memory is not the server's. */
+static int goes_from_what_others_keep(struct vt_child *me, void *arg)
+{
+	char name[VDI_NAME_SIZE];
+	int client, server, i;
+	unsigned char *mine;
+
+	(void)me;
+	(void)arg;
+	for (i = 0; i < 3; i++) {
+		vt_name(name);
+		client = vt_open_node();
+		server = vt_open_node();
+		if (vt_create(client, name, 1) || vt_open(server, name) || vt_begin(server) ||
+		    vt_end(server, MIB))
+			return 101;
+		mine = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED, client, 0);
+		if (mine == MAP_FAILED)
+			return 102;
+		mine[MIB - 1] = 0x5a;
+		if (i % 2 && vt_close(server))
+			return 103;
+		close(server);
+		/* what is mapped stays, and there is no more of it */
+		if (mine[MIB - 1] != 0x5a)
+			return 104;
+		if (mmap(NULL, MIB, PROT_READ, MAP_SHARED, client, 0) != MAP_FAILED ||
+		    errno != ECANCELED)
+			return 105;
+	}
+	return 0;
+}
+
+TEST_F(limits, bytes_that_the_other_side_keeps)
+{
+	ASSERT_TRUE(vt_set_parameter("max_user_bytes", MIB));
+	EXPECT_EQ(0, vt_run_as(VT_ALICE, VT_ALICE, goes_from_what_others_keep, NULL));
+}
+
 static int grow(int fd, uint64_t bytes)
 {
 	struct vdi_grow_area g = VT_INIT(vdi_grow_area, .area_size = bytes);
