@@ -78,7 +78,10 @@ int vdi_handle_adopt(struct vdi_call *call)
 	if (ret)
 		return ret;
 	vdi_who_current(&who, call->role);
-	mutex_lock(&handle->bind_lock);
+	if (mutex_lock_killable(&handle->bind_lock)) {
+		ret = -EINTR;
+		goto put;
+	}
 	if (handle->set != set)
 		ret = -EPROTO;
 	/* Another thread of ours was quicker */
@@ -105,6 +108,7 @@ int vdi_handle_adopt(struct vdi_call *call)
 
 unlock:
 	mutex_unlock(&handle->bind_lock);
+put:
 	vdi_who_put(&who);
 	vdi_owner_put(owner);
 	return ret;

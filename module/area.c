@@ -23,6 +23,10 @@
 #include "quota.h"
 #include "set.h"
 
+#ifndef CONFIG_SHMEM
+#error "the buffer area needs CONFIG_SHMEM: without it there are no seals"
+#endif
+
 /*
  * Bring all pages in now, charged to the caller's memory cgroup: no memory is
  * an answer here and no kill at the first touch.

@@ -195,7 +195,8 @@ int vdi_handle_close(struct vdi_call *call)
 	if (!set)
 		return vdi_state_client_unbound(VDI_CLIENT_CLOSE);
 	side = vdi_role_side(call->role);
-	mutex_lock(&handle->bind_lock);
+	if (mutex_lock_killable(&handle->bind_lock))
+		return -EINTR;
 	if (vdi_command_left(call)) {
 		ret = vdi_command_left_errno(call);
 		goto unlock;

@@ -47,12 +47,12 @@ static uint max_ring_depth = 256;
 module_param(max_ring_depth, uint, 0644);
 MODULE_PARM_DESC(max_ring_depth, "commands that one device may hold, at most 4096");
 
-static ulong max_area_bytes = 1UL << 30;
-module_param(max_area_bytes, ulong, 0644);
+static unsigned long long max_area_bytes = 1ULL << 30;
+module_param(max_area_bytes, ullong, 0644);
 MODULE_PARM_DESC(max_area_bytes, "buffer area of one set");
 
-static ulong max_user_bytes = 4UL << 30;
-module_param(max_user_bytes, ulong, 0644);
+static unsigned long long max_user_bytes = 4ULL << 30;
+module_param(max_user_bytes, ullong, 0644);
 MODULE_PARM_DESC(max_user_bytes, "buffer areas of one user");
 
 static uint max_total_percent = 25;

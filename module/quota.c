@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What each user has of sets, handles and buffer bytes, and the sums over all
- * users.  Keyed by kuid: making user namespaces gives nobody a second share.
+ * users.  Keyed by kuid: a user namespace alone gives nobody a second share;
+ * who has been given subordinate ids has theirs as well.
  * The limits themselves are parameters in main.c.
  */
 #include <linux/capability.h>
@@ -69,6 +70,7 @@ struct vdi_user *vdi_quota_charge(kuid_t uid, enum vdi_quota_kind kind, u64 n,
 	bool exempt = false;
 	int ret;
 
+	*total = false;
 	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
 	if (!fresh)
 		return ERR_PTR(-ENOMEM);

@@ -69,6 +69,14 @@ static void vdi_who_show(const struct vdi_who *who, struct vdi_party *party)
 	party->role = who->role;
 }
 
+/* Of 32 bits a limit of weeks would be in the past */
+static void vdi_set_stall_queue(struct vdi_set *set, u64 ns)
+{
+	u64 ticks = min_t(u64, nsecs_to_jiffies64(ns), MAX_JIFFY_OFFSET - 1);
+
+	queue_delayed_work(system_wq, &set->stall_work, ticks + 1);
+}
+
 /*
  * The clock of the stall limit starts when a command is delivered while none
  * is, and again at each completion (5.1).
@@ -90,9 +98,7 @@ static void vdi_set_stall_work(struct work_struct *work)
 			cause.who = set->party[VDI_CLIENT];
 			vdi_set_abort_locked(set, &cause);
 		} else {
-			waited = nsecs_to_jiffies(set->stall_ns - waited);
-			queue_delayed_work(system_wq, &set->stall_work,
-					   waited + 1);
+			vdi_set_stall_queue(set, set->stall_ns - waited);
 		}
 	}
 	spin_unlock(&set->lock);
@@ -108,8 +114,7 @@ void vdi_set_stall_start_locked(struct vdi_set *set)
 {
 	lockdep_assert_held(&set->lock);
 	set->stall_since = ktime_get_ns();
-	queue_delayed_work(system_wq, &set->stall_work,
-			   nsecs_to_jiffies(set->stall_ns) + 1);
+	vdi_set_stall_queue(set, set->stall_ns);
 }
 
 static u64 vdi_set_stall_ns(const struct vdi_create *arg)
@@ -414,7 +419,9 @@ int vdi_ioc_create(struct vdi_call *call, void *p)
 	struct vdi_set *set;
 	int ret;
 
-	mutex_lock(&handle->bind_lock);
+	/* Nobody sees it: only who is being killed */
+	if (mutex_lock_killable(&handle->bind_lock))
+		return -EINTR;
 	if (handle->set) {
 		ret = -EPROTO;
 		goto unlock;
@@ -456,7 +463,9 @@ static int vdi_set_join(struct vdi_call *call, const char *instance,
 	ret = vdi_name_check(name) ?: vdi_name_check_instance(instance);
 	if (ret)
 		return ret;
-	mutex_lock(&handle->bind_lock);
+	/* Nobody sees it: only who is being killed */
+	if (mutex_lock_killable(&handle->bind_lock))
+		return -EINTR;
 	if (handle->set) {
 		ret = -EPROTO;
 		goto unlock;
