@@ -333,6 +333,8 @@ static size_t vdi_area_copy(const struct vdi_area *area, u64 offset, size_t len,
 					       (offset + done) >> PAGE_SHIFT);
 		if (IS_ERR(page))
 			break;
+		/* What the client has written may be in its own alias */
+		flush_dcache_page(page);
 		kaddr = kmap_local_page(page);
 		copied = copy(kaddr + at, n, arg);
 		kunmap_local(kaddr);
