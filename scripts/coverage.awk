@@ -4,10 +4,11 @@
 # that have a reason, selftests/uncovered; see coverage.sh, which runs it:
 #
 #	awk -f coverage.awk -v list=FILE [-v show=1] [-v lines=N] [-v branches=N]
-#		[-v functions=N] FILE.c.gcov...
+#		[-v functions=N] [-v also=DIR] FILE.c.gcov...
 #
 # A gap is a line that did not run, or one that did with a side of a branch that was
 # not taken.  Branches inside of an assertion are not counted: one side is a bug.
+# In DIR are such files of another kernel: what ran under either of them ran.
 
 function percent(part, all) {
 	return all ? 100 * part / all : 100
@@ -75,10 +76,43 @@ function compare(   i, key) {
 		}
 }
 
-function end_line() {
-	if (number && missed)
+# What the other kernel has counted of this file
+function read_also(   s, at, asserts, what) {
+	split("", also_ran)
+	split("", also_taken)
+	while (also && (getline s <(also "/" file ".gcov")) > 0) {
+		if (s ~ /^(function|call|unconditional) /)
+			continue
+		split(s, what, /[ \t]+/)
+		if (what[1] == "branch") {
+			if (!asserts && what[3] == "taken" && what[4] > 0)
+				also_taken[at]++
+			continue
+		}
+		split(s, what, ":")
+		at = what[2] + 0
+		asserts = is_assertion(s)
+		gsub(/[ *]/, "", what[1])
+		if (what[1] ~ /^[0-9]/)
+			also_ran[at] = 1
+	}
+	close(also "/" file ".gcov")
+}
+
+function is_assertion(text) {
+	return text ~ /lockdep_assert_held|WARN_ON(_ONCE)?\(/
+}
+
+# Which side was taken is not compared: one that has both with one of them has both.
+function end_line(   n) {
+	n = also_taken[number] > taken ? also_taken[number] : taken
+	if (n > sides)
+		n = sides
+	b += sides; sb += sides
+	br += n; sbr += n
+	if (number && ran && n < sides)
 		gap("?")
-	missed = number = 0
+	sides = taken = number = 0
 }
 
 function end_function() {
@@ -102,14 +136,15 @@ FNR == 1 {
 	file = FILENAME
 	sub(/.*[\/#]/, "", file)
 	sub(/\.gcov$/, "", file)
+	read_also()
 	name = ""
 }
 /^function / { next }
 /^branch / {
 	if (asserts)
 		next
-	b++; sb++
-	if ($3 == "taken" && $4 > 0) { br++; sbr++ } else if (ran) missed++
+	sides++
+	taken += $3 == "taken" && $4 > 0
 	next
 }
 /^(call|unconditional) / { next }
@@ -134,8 +169,8 @@ FNR == 1 {
 	}
 	code = 1
 	text = plain(text)
-	asserts = text ~ /lockdep_assert_held|WARN_ON(_ONCE)?\(/
-	ran = count !~ /^[#=]/
+	asserts = is_assertion(text)
+	ran = count !~ /^[#=]/ || number in also_ran
 	l++; sl++
 	if (ran) { lr++; slr++; called = 1 } else gap("-")
 }

@@ -18,6 +18,7 @@ all in C) with a module that counts, and prints for each source file of it how m
 lines, branches and functions ran.
 
   --kernel NAME     uml (default) or debug
+  --also NAME       what ran in the last run under that kernel has run as well
   --keep            add to the counts of the runs before
   --sum             run nothing: only sum up the runs before
   --uncovered       print the lines, too, that did not run, with a - in front, and
@@ -31,7 +32,7 @@ lines, branches and functions ran.
 With a PERCENT it also fails for such a line that has no reason in
 selftests/uncovered, and names the reasons there that are not needed any more.
 Branches of assertions are not counted: one side of them is a bug.
-The counted source is left in .build/coverage.  Ends with 1 if a test failed.
+The counted source is left in .build/coverage-NAME.  Ends with 1 if a test failed.
 END
 }
 
@@ -40,10 +41,11 @@ die() {
 	exit 1
 }
 
-kernel=uml keep='' sum_up='' uncovered='' lines=0 branches=0 functions=0 limit=3600
+kernel=uml also='' keep='' sum_up='' uncovered='' lines=0 branches=0 functions=0 limit=3600
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kernel)	kernel=${2:?coverage: --kernel needs a name}; shift ;;
+	--also)		also=${2:?coverage: --also needs a name}; shift ;;
 	--keep)		keep=1 ;;
 	--sum)		keep=1 sum_up=1 ;;
 	--uncovered)	uncovered=1 ;;
@@ -61,8 +63,9 @@ done
 
 module=$("$here/kernel.sh" module "$kernel" gcov VDI_GCOV=y)
 dir=$(dirname "$module")
-out=$build/coverage
-raw=$build/coverage-raw
+out=$build/coverage-$kernel
+raw=$build/coverage-raw-$kernel
+[ -z "$also" ] || [ -e "$build/coverage-$also/main.c.gcov" ] || die "nothing ran under $also"
 [ -n "$keep" ] || rm -rf "$raw"
 rm -rf "$out"
 mkdir -p "$raw" "$out"
@@ -112,6 +115,6 @@ cp "$dir"/module/*.gcno "$sum"
 	die "gcov failed, see $raw/log"
 
 awk -f "$here/coverage.awk" -v list="$top/selftests/uncovered" -v show="$uncovered" \
-	-v lines="$lines" -v branches="$branches" -v functions="$functions" \
-	"$out"/*.c.gcov || rc=1
+	-v also="${also:+$build/coverage-$also}" -v lines="$lines" -v branches="$branches" \
+	-v functions="$functions" "$out"/*.c.gcov || rc=1
 exit "$rc"

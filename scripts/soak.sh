@@ -6,9 +6,10 @@
 # and how much of it was reached is said by the programs.
 #
 # A stage that came to its end is not run again as long as what it depends on is the
-# same: the module, the library, the headers of the tests, and its own files.  Its log
-# is kept in .build/soak by that.  One that has passed is known by the report too, so
-# that the whole may be run in parts, on more than one machine.
+# same: the module, the headers of the tests, and its own files, of which the library
+# is one where it is used.  Its log is kept in .build/soak by that.  One that has passed
+# is known by the report too, so that the whole may be run in parts, on more than one
+# machine.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,9 +32,9 @@ END
 
 # NAME|SECONDS IT MAY TAKE|FIGURE of the table in selftests/README.md|ITS FILES|WHAT
 stages='
-integrity|4800|F7|selftests/integrity_test.c|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
-integrity-2|4800|F7|selftests/integrity_test.c|the same for a second hour: the three together are to move what is asked
-integrity-3|4800|F7|selftests/integrity_test.c|the same for a third hour
+integrity|4800|F7|userspace/lib selftests/integrity_test.c|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
+integrity-2|4800|F7|userspace/lib selftests/integrity_test.c|the same for a second hour: the three together are to move what is asked
+integrity-3|4800|F7|userspace/lib selftests/integrity_test.c|the same for a third hour
 fuzz-1|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-2|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-3|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
@@ -50,8 +51,8 @@ commit-engine_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall
 commit-output_fails|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: each system call of the output fails, User Mode Linux
 commit-target_vanishes|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the target goes, User Mode Linux
 commit-backup_command|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same for vdi backup, which is both, User Mode Linux
-mutants|14400|F21|selftests/mutants :(glob)selftests/*.c|seeded bugs in the module
-coverage|7200|F16|:(glob)selftests/*.c selftests/uncovered|lines, branches and functions of the module
+mutants|14400|F21|userspace/lib selftests/mutants :(glob)selftests/*.c|seeded bugs in the module
+coverage|7200|F16|userspace/lib scripts/coverage.awk :(glob)selftests/*.c selftests/uncovered|lines, branches and functions of the module
 kcsan|7200|F6|selftests/soak/kcsan.sh selftests/race_test.c selftests/hammer_test.c selftests/wake_test.c|races, the hammer and wake-ups, strict KCSAN
 kcsan-seeded|7200|F6|selftests/mutants/kcsan selftests/race_test.c|a data race seeded into the module is reported by that
 hammer|3600|F6|selftests/hammer_test.c|any call by anybody, half an hour, debug kernel
@@ -69,9 +70,9 @@ oom|7200|F11|selftests/oom_test.c|no memory left for anybody 100 times, and area
 freezes|3600|F12|selftests/freeze_test.c selftests/signal_test.c|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
 unload|7200|F14|selftests/module_test.c|1000 times unloaded among others, debug kernel
 stalls|3600|F15|selftests/stall_test.c selftests/poison_test.c|each pointer of each call by userfaultfd, debug kernel
-debug|7200|F20|:(glob)selftests/*.c|all C tests on the debug kernel
-kernel-6.12|7200|F20|:(glob)selftests/*.c|all C tests on 6.12
-kernel-7|7200|F20|:(glob)selftests/*.c|all C tests on the newest 7.x
+debug|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on the debug kernel
+kernel-6.12|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on 6.12
+kernel-7|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on the newest 7.x
 programs|7200|F20|userspace :(glob)selftests/*.sh :(glob)selftests/*.c selftests/sdk selftests/client|all tests of programs on 6.1
 bench|1800|-|selftests/bench|instructions of EXCHANGE to those of semaphores, three boots
 disks|1800|-|userspace selftests/disks_test.sh|nine virtio disks
@@ -141,8 +142,11 @@ run_stage() {
 	kcsan-seeded)	VDI_RACE_ROUNDS=15 exec timeout "$limit" "$here/mutants.sh" --kernel kcsan ;;
 	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
 	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;
-	coverage)	VDI_NODE_UPSETS=all exec timeout "$limit" "$here/coverage.sh" --lines 95 \
-				--branches 90 --functions 100 --uncovered ;;
+	# User Mode Linux has one processor, and nobody spins there
+	coverage)	timeout "$limit" "$here/coverage.sh" --kernel debug wake exchange_wait &&
+			VDI_NODE_UPSETS=all exec timeout "$limit" "$here/coverage.sh" \
+				--also debug --lines 95 --branches 90 --functions 100 \
+				--uncovered ;;
 	esac
 }
 
@@ -186,7 +190,7 @@ content() {
 # What all results depend on
 common() {
 	(cd "$top" && git ls-files -z -c -o --exclude-standard -- Kbuild module uapi \
-		userspace/lib selftests/qemu | sums)
+		selftests/qemu | sums)
 }
 
 # Where the log of a stage is; its name says what it was run on.
@@ -246,8 +250,7 @@ write_report() {
 # What the long tests reached
 
 Written by \`make soak\`, not by hand. Each line says on which commit and day the stage
-ran; it is run again when its content changes: the module, the library, the stage's own
-files. The figures are those of selftests/README.md. What was not run has not passed.
+ran; it is run again when its content changes: the module, the stage's own files. The figures are those of selftests/README.md. What was not run has not passed.
 
 | stage | figure | what | verdict | content | commit | day | seconds | reached |
 |---|---|---|---|---|---|---|---|---|
