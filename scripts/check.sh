@@ -216,6 +216,8 @@ check_holes() {
 
 check_user() {
 	make -s -C userspace O="$build/check-gcc" CC=gcc WERROR=1 all
+	# the libraries for 32-bit programs of a 64-bit kernel
+	make -s -C userspace O="$build/check-m32" CC=gcc CFLAGS='-O2 -m32' WERROR=1 lib
 }
 
 check_clang() {
