@@ -6,7 +6,9 @@
  */
 #include <linux/capability.h>
 #include <linux/mempolicy.h>
+#include <sys/resource.h>
 
+#include "child.h"
 #include "liblink.h"
 
 #define MAX_BUFFERS	256
@@ -396,6 +398,41 @@ TEST_F(pool, limit_leaves_configurable)
 	EXPECT_EQ(0, vdi_server_end_config(self->l.server));
 	EXPECT_EQ(0, alloc(&self->l, &b, 65536, 0));
 	EXPECT_GT(16, available(&self->l, 65536, 0));
+}
+
+/* mmap(2) says EAGAIN of a limit of locked memory: that is not for later. */
+static int locks_its_memory(struct vt_child *me, void *arg)
+{
+	static const struct rlimit limit = { 8 << 20, 8 << 20 };
+	struct lib_link *l = arg;
+	struct buffer b[4];
+	int i;
+
+	(void)me;
+	if (pool_begin(l) || request(l, 4 << 20, 0, 8))
+		return 1;
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || mlockall(MCL_FUTURE))
+		return 2;
+	if (vdi_server_end_config(l->server) != -ENOMEM)
+		return 3;
+	if (request(l, 65536, 0, 4) || vdi_server_end_config(l->server))
+		return 4;
+	for (i = 0; i < 4; i++)
+		if (alloc(l, &b[i], 65536, 0))
+			return 5;
+	if (alloc(l, &b[0], 65536, 0) != -ENOMEM)
+		return 6;
+	lib_link_down(l);
+	return 0;
+}
+
+TEST_F(pool, locked_memory_ENOMEM)
+{
+	mode_t mode = vt_node_mode_now();
+
+	ASSERT_TRUE(vt_node_mode(0666));
+	EXPECT_EQ(0, vt_run_as(VT_ALICE, VT_ALICE, locks_its_memory, &self->l));
+	EXPECT_TRUE(vt_node_mode(mode));
 }
 
 #define SHMEM_POLICY "/sys/kernel/mm/transparent_hugepage/shmem_enabled"

@@ -15,6 +15,12 @@
 
 #define HUGE_PAGE	(2UL * 1024 * 1024)
 
+/* mmap(2) says EAGAIN of a limit of locked memory: later is no better. */
+static int map_error(void)
+{
+	return errno == EAGAIN ? -ENOMEM : -errno;
+}
+
 /*
  * Takes the addresses for a piece before it exists, so that there is no piece
  * without addresses.  Pieces begin at a multiple of the largest alignment in
@@ -34,7 +40,7 @@ int libvdi_piece_reserve(uint64_t size, struct libvdi_piece *piece)
 	room = mmap(NULL, total, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (room == MAP_FAILED)
-		return -errno;
+		return map_error();
 	addr = room + (-(uintptr_t)room & (align - 1));
 	end = addr + size;
 	if (addr > room)
@@ -47,6 +53,7 @@ int libvdi_piece_reserve(uint64_t size, struct libvdi_piece *piece)
 	return 0;
 }
 
+/* The addresses may be somebody else's after mmap(2) has failed: not ours to unmap. */
 int libvdi_piece_attach(struct libvdi_piece *piece, int fd, uint64_t offset,
 			uint64_t size)
 {
@@ -54,15 +61,18 @@ int libvdi_piece_attach(struct libvdi_piece *piece, int fd, uint64_t offset,
 		return -EIO;
 	if (mmap(piece->addr, (size_t)size, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_POPULATE | MAP_FIXED, fd,
-		 (off_t)offset) == MAP_FAILED)
-		return -errno;
+		 (off_t)offset) == MAP_FAILED) {
+		piece->addr = NULL;
+		return map_error();
+	}
 	piece->offset = offset;
 	return 0;
 }
 
 void libvdi_piece_unmap(struct libvdi_piece *piece)
 {
-	munmap(piece->addr, (size_t)piece->size);
+	if (piece->addr)
+		munmap(piece->addr, (size_t)piece->size);
 }
 
 int libvdi_area_add(struct libvdi_area *area, const struct libvdi_piece *piece)
@@ -134,7 +144,7 @@ int libvdi_area_restore(struct libvdi_area *area, int fd)
 				  (off_t)p->offset);
 
 		if (addr == MAP_FAILED)
-			err = errno == EEXIST ? -EADDRINUSE : -errno;
+			err = errno == EEXIST ? -EADDRINUSE : map_error();
 	}
 	area->pid = getpid();
 	if (!err)

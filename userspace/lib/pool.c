@@ -61,7 +61,8 @@ int libvdi_pool_request(struct libvdi_pool *pool, uint32_t size,
 	rounded = round_up(size, alignment);
 
 	for (slab = pool->slabs; slab; slab = slab->next) {
-		if (slab->addr || slab->size != rounded ||
+		/* one that has slots has been counted */
+		if (slab->slots || slab->size != rounded ||
 		    slab->alignment != alignment)
 			continue;
 		if (slab->count > UINT32_MAX - count)
