@@ -48,6 +48,22 @@ TEST_F(agent, calls_back_in_its_own_thread)
 	EXPECT_EQ(self->l.sdev[1], self->call[0].command.device);
 }
 
+/* An event loop that polls the file may have set it to O_NONBLOCK. */
+TEST_F(agent, waits_on_a_nonblocking_file)
+{
+	unsigned int i;
+
+	ASSERT_EQ(0, fcntl(vdi_server_fd(self->l.server), F_SETFL, O_RDWR | O_NONBLOCK));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, send(&self->l, 0, &self->call[i]));
+		ASSERT_EQ(0, answer(&self->l, 0, &self->c, 0));
+		ASSERT_TRUE(lib_called(&self->call[i]));
+	}
+	ASSERT_EQ(0, vdi_client_abort(self->l.client, 0, NULL));
+	ASSERT_TRUE(lib_agent_ends(&self->l));
+	EXPECT_EQ(0, self->l.agent_ret);
+}
+
 TEST_F(agent, ends_with_0_when_all_devices_are_closed)
 {
 	ASSERT_EQ(0, send(&self->l, 0, &self->call[0]));

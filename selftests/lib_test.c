@@ -372,6 +372,17 @@ TEST_F(lib, buffer_handles)
 }
 
 /* Texts that the ioctl would refuse are mended. */
+/* The file may be one that an event loop has set to O_NONBLOCK. */
+TEST_F(lib, nonblock)
+{
+	void *buffer;
+
+	ASSERT_EQ(0, lib_link_to(&self->l, LIB_CONNECTED));
+	ASSERT_EQ(0, fcntl(vdi_client_fd(self->l.client), F_SETFL, O_RDWR | O_NONBLOCK));
+	EXPECT_EQ(-EPROTO, vdi_client_open_device(self->l.client, self->l.name, &self->l.cdev[0]));
+	EXPECT_EQ(-EINVAL, vdi_client_buffer(self->l.client, 0, &buffer));
+}
+
 TEST_F(lib, abort_text)
 {
 	char text[400];

@@ -7,6 +7,7 @@
  * completion of a stranger's (of a batch call) can't be taken for a command.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "set.h"
@@ -135,6 +136,7 @@ static void deliver(struct vdi_server *server, const struct vdi_completion *c)
 static int collect(struct vdi_server *server)
 {
 	struct vdi_completion done[AGENT_BATCH];
+	struct pollfd ready = { .fd = server->fd, .events = POLLIN };
 	struct vdi_batch batch = { .min = 1 };
 	unsigned int i;
 	int err;
@@ -142,6 +144,11 @@ static int collect(struct vdi_server *server)
 	for (;;) {
 		err = libvdi_exchange(server->fd, NULL, 0, done, AGENT_BATCH, -1,
 				      &batch);
+		/* It is O_NONBLOCK, as an event loop may want it */
+		if (err == -EAGAIN) {
+			poll(&ready, 1, -1);
+			continue;
+		}
 		if (err)
 			return err;
 		for (i = 0; i < batch.delivered; i++)

@@ -81,6 +81,7 @@ int vdi_server_end_config(struct vdi_server *server)
 		if (err)
 			libvdi_piece_unmap(&piece);
 	}
+	/* Another set of buffers may be asked for */
 	if (err == -ENOMEM || err == -EDQUOT)
 		libvdi_pool_drop(&server->wanted);
 	pthread_mutex_unlock(&server->config_lock);
@@ -266,9 +267,9 @@ int libvdi_client_buffer(struct vdi_client *client, int fd, uint64_t offset, voi
 		pthread_mutex_unlock(&client->lock);
 		addr = libvdi_area_addr(&client->area, offset, 1);
 	}
-	/* A set that is not configured has no buffers. */
+	/* A set that is not configured has no buffers; O_NONBLOCK says it thus. */
 	if (!addr)
-		return err && err != -ETIMEDOUT ? err : -EINVAL;
+		return err && err != -ETIMEDOUT && err != -EAGAIN ? err : -EINVAL;
 	*buffer = addr;
 	return 0;
 }

@@ -180,7 +180,7 @@ static int learn_ring_depth(struct vdi_client *client)
 		return 0;
 	err = libvdi_ioctl(client->fd, VDI_IOC_GET_CONFIG, &arg);
 	if (err)
-		return err == -ETIMEDOUT ? -EPROTO : err;
+		return err == -ETIMEDOUT || err == -EAGAIN ? -EPROTO : err;
 	client->ring_depth = arg.out_ring_depth;
 	return 0;
 }
