@@ -8,6 +8,7 @@
 
 #include "liblink.h"
 #include "peer.h"
+#include "sleeper.h"
 
 FIXTURE(worker) {
 	struct lib_link l;
@@ -259,6 +260,8 @@ static int address_is_taken(struct vt_child *me, void *arg)
 {
 	FIXTURE_DATA(worker) *self = arg;
 	unsigned char *mine = map_at(self->buffer);
+	struct vdi_device_status status = { };
+	void *buffer;
 
 	(void)me;
 	if (!mine)
@@ -266,6 +269,13 @@ static int address_is_taken(struct vt_child *me, void *arg)
 	mine[0] = 0x33;
 	if (vdi_server_adopt(self->l.server) != -EADDRINUSE)
 		return 2;
+	/* the handles are adopted, all of them; of the buffers there is none */
+	status.size = sizeof(status);
+	if (vdi_server_device_status(self->l.sdev[0], &status) ||
+	    vdi_server_device_status(self->l.sdev[1], &status))
+		return 4;
+	if (vdi_server_alloc_buffer(self->l.server, &buffer, VT_TRANSFER, 0) != -ENOMEM)
+		return 5;
 	vdi_server_free(self->l.server);
 	vdi_client_free(self->l.client);
 	return mine[0] == 0x33 ? 0 : 3;
@@ -298,6 +308,87 @@ TEST_F(worker, free_in_a_child)
 	EXPECT_EQ(0, vt_run_as(VT_ROOT, VT_ROOT, only_frees, self));
 	ASSERT_EQ(0, vdi_client_stat(self->l.client, &stat, sizeof(stat)));
 	EXPECT_EQ(VDI_STATE_ACTIVE, stat.state);
+}
+
+static int waits_for_a_command(struct vt_sleeper *s)
+{
+	const struct vdi_client_command *c;
+	struct vdi_client_device *dev = (void *)(uintptr_t)s->x.in;
+
+	return -vdi_client_get_command(dev, -1, &c);
+}
+
+/* A thread of the parent was in a call: nobody leaves it in the child. */
+static int frees_what_is_in_use(struct vt_child *me, void *arg)
+{
+	FIXTURE_DATA(worker) *self = arg;
+	int client = vdi_client_device_fd(self->l.cdev[0]);
+	int server = vdi_server_device_fd(self->l.sdev[0]);
+
+	(void)me;
+	vdi_client_free(self->l.client);
+	vdi_server_free(self->l.server);
+	if (fcntl(client, F_GETFD) != -1 || fcntl(server, F_GETFD) != -1)
+		return 1;
+	return 0;
+}
+
+TEST_F(worker, free_in_a_child_while_the_parent_waits)
+{
+	struct vt_sleeper s = {
+		.call = waits_for_a_command, .x.in = (uintptr_t)self->l.cdev[0],
+	};
+
+	ASSERT_TRUE(vt_sleep(&s));
+	EXPECT_EQ(0, vt_run_as(VT_ROOT, VT_ROOT, frees_what_is_in_use, self));
+	EXPECT_TRUE(vt_still_asleep(&s));
+	EXPECT_EQ(0, vdi_client_abort(self->l.client, 0, NULL));
+	ASSERT_TRUE(vt_awake(&s));
+	EXPECT_EQ(ECANCELED, s.err);
+}
+
+static atomic_int in_callback;
+
+static void lasts(struct vdi_server_command *command)
+{
+	atomic_store(&in_callback, 1);
+	VT_UNTIL(atomic_load(&in_callback) == 2);
+	lib_done(command);
+}
+
+static int takes_the_server(struct vt_child *me, void *arg)
+{
+	FIXTURE_DATA(worker) *self = arg;
+
+	if (vdi_server_adopt(self->l.server))
+		return 1;
+	return vt_tell(me, 'a') && vt_hear(me) == 'x' ? 0 : 2;
+}
+
+/* An agent that is in a callback has the object when the server is somebody else's. */
+TEST_F(worker, free_of_what_a_child_has_while_the_agent_runs)
+{
+	const struct vdi_client_command *c;
+	struct vt_child child;
+	struct lib_call call;
+
+	atomic_store(&in_callback, 0);
+	ASSERT_TRUE(lib_agent_start(&self->l));
+	lib_command(&call, VDI_CMD_FLUSH)->done = lasts;
+	ASSERT_EQ(0, vdi_server_send_command(self->l.sdev[0], &call.command));
+	ASSERT_EQ(0, vdi_client_get_command(self->l.cdev[0], -1, &c));
+	ASSERT_EQ(0, vdi_client_complete_command(self->l.cdev[0], c, 0, 0, 0));
+	ASSERT_TRUE(VT_UNTIL(atomic_load(&in_callback) == 1));
+	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, takes_the_server, self));
+	ASSERT_EQ('a', vt_hear(&child));
+	vdi_server_free(self->l.server);
+	self->l.server = NULL;
+	atomic_store(&in_callback, 2);
+	ASSERT_TRUE(lib_called(&call));
+	ASSERT_TRUE(lib_agent_ends(&self->l));
+	EXPECT_EQ(-EIO, self->l.agent_ret);
+	vt_tell(&child, 'x');
+	EXPECT_EQ(0, vt_finish(&child));
 }
 
 /* By descriptor passing */
@@ -414,6 +505,34 @@ static int gets_the_server(struct vt_child *me, void *arg)
 	vdi_server_close_device(dev);
 	vdi_server_free(server);
 	return 0;
+}
+
+/* An aborted one is still to be closed, which then is no error (2.3). */
+static int gets_an_aborted_server(struct vt_child *me, void *arg)
+{
+	FIXTURE_DATA(worker) *self = arg;
+	struct vdi_server *server;
+	int fd = vt_receive_fd(self->sock[1]);
+
+	(void)me;
+	if (vdi_server_new_from_fd(&server, fd))
+		return 1;
+	if (vdi_server_run_agent(server) != -ECANCELED)
+		return 2;
+	if (vdi_server_close(server) || vdi_server_close(server) != -EPROTO)
+		return 3;
+	vdi_server_free(server);
+	return 0;
+}
+
+TEST_F(worker, aborted_server_by_passing)
+{
+	struct vt_child child;
+
+	ASSERT_EQ(0, vdi_client_abort(self->l.client, 0, NULL));
+	ASSERT_TRUE(vt_start(&child, VT_ROOT, VT_ROOT, gets_an_aborted_server, self));
+	ASSERT_EQ(0, vt_pass_fd(self->sock[0], vdi_server_fd(self->l.server)));
+	EXPECT_EQ(0, vt_finish(&child));
 }
 
 static void pass_the_server(struct __test_metadata *_metadata, FIXTURE_DATA(worker) *self,

@@ -41,6 +41,17 @@ static bool is_foreign(int fd)
 	return role_of(fd) == -EIO;
 }
 
+/* The handle alone: the memory follows when all of them are ours. */
+static int client_device(struct vdi_client_device *device)
+{
+	struct libvdi_gate *gate = libvdi_client_device_gate(device);
+
+	/* Calls that the parent's threads were in are not here. */
+	if (is_foreign(gate->fd))
+		libvdi_client_device_forked(device);
+	return adopt_gate(gate);
+}
+
 int vdi_client_adopt(struct vdi_client *client)
 {
 	struct vdi_client_device *dev;
@@ -52,25 +63,40 @@ int vdi_client_adopt(struct vdi_client *client)
 	if (is_foreign(client->fd))
 		pthread_mutex_init(&client->lock, NULL);
 	err = adopt(client->fd);
+	if (!err)
+		client->pid = getpid();
 	for (dev = client->devices; dev && !err; dev = libvdi_client_device_next(dev))
 		if (!libvdi_gate_is_shut(libvdi_client_device_gate(dev)))
-			err = vdi_client_device_adopt(dev);
+			err = client_device(dev);
 	return err ? err : libvdi_area_restore(&client->area, client->fd);
 }
 
 int vdi_client_device_adopt(struct vdi_client_device *device)
 {
-	struct libvdi_gate *gate;
 	int err;
 
 	if (!device)
 		return -EINVAL;
-	gate = libvdi_client_device_gate(device);
-	/* Calls that the parent's threads were in are not here. */
-	if (is_foreign(gate->fd))
-		libvdi_client_device_forked(device);
-	err = adopt_gate(gate);
-	return err ? err : libvdi_area_restore(libvdi_client_device_area(device), gate->fd);
+	err = client_device(device);
+	return err ? err : libvdi_area_restore(libvdi_client_device_area(device),
+					       libvdi_client_device_gate(device)->fd);
+}
+
+static int server_device(struct vdi_server_device *device)
+{
+	if (is_foreign(device->gate.fd))
+		libvdi_gate_forked(&device->gate);
+	return adopt_gate(&device->gate);
+}
+
+/* Buffers without their memory would be somebody else's. */
+static int server_area(struct vdi_server *server, int fd)
+{
+	int err = libvdi_area_restore(&server->area, fd);
+
+	if (err)
+		libvdi_pool_drop(&server->pool);
+	return err;
 }
 
 int vdi_server_adopt(struct vdi_server *server)
@@ -88,13 +114,15 @@ int vdi_server_adopt(struct vdi_server *server)
 		server->refs = 1;
 	}
 	err = adopt(server->fd);
+	if (!err)
+		server->pid = getpid();
 	for (dev = server->devices; dev && !err; dev = dev->next) {
 		if (libvdi_gate_is_shut(&dev->gate))
 			continue;
-		err = vdi_server_device_adopt(dev);
+		err = server_device(dev);
 		dev->worker = false;
 	}
-	return err ? err : libvdi_area_restore(&server->area, server->fd);
+	return err ? err : server_area(server, server->fd);
 }
 
 int vdi_server_device_adopt(struct vdi_server_device *device)
@@ -103,13 +131,11 @@ int vdi_server_device_adopt(struct vdi_server_device *device)
 
 	if (!device)
 		return -EINVAL;
-	if (is_foreign(device->gate.fd))
-		libvdi_gate_forked(&device->gate);
 	/* Its completions would have no agent here. */
 	if (is_foreign(device->server->fd))
 		device->worker = true;
-	err = adopt_gate(&device->gate);
-	return err ? err : libvdi_area_restore(&device->server->area, device->gate.fd);
+	err = server_device(device);
+	return err ? err : server_area(device->server, device->gate.fd);
 }
 
 /*
@@ -189,8 +215,13 @@ static int server_resume(struct vdi_server *server)
 	if (state < 0)
 		return state == -EPROTO ? 0 : state;
 	err = libvdi_ioctl(server->fd, VDI_IOC_GET_CONFIG, &arg);
+	/* Aborted: there is still Close to be called. */
+	if (err == -ECANCELED) {
+		server->state = LIBVDI_CONFIGURED;
+		return 0;
+	}
 	if (err)
-		return err == -ECANCELED ? 0 : err;
+		return err;
 	server->pool.alignment = arg.out_config.alignment;
 	server->pool.prefix = arg.out_config.prefix_zone_size;
 	server->wanted = server->pool;

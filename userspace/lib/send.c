@@ -83,7 +83,7 @@ static int book(struct vdi_server *server, struct vdi_server_command *command,
 		uint64_t *offset, uint64_t *id)
 {
 	void *buffer = NULL;
-	int err;
+	int err = 0;
 
 	*offset = 0;
 	if (server->state == LIBVDI_CLOSED)
@@ -97,9 +97,10 @@ static int book(struct vdi_server *server, struct vdi_server_command *command,
 		err = libvdi_pool_pin(&server->pool, buffer, (uint32_t)command->size);
 		if (err)
 			return err;
-		libvdi_area_offset(&server->area, buffer, offset);
+		err = libvdi_area_offset(&server->area, buffer, offset);
 	}
-	err = libvdi_sent_add(server, command, buffer, id);
+	if (!err)
+		err = libvdi_sent_add(server, command, buffer, id);
 	if (err && buffer)
 		libvdi_pool_unpin(&server->pool, buffer);
 	return err;

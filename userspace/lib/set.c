@@ -18,6 +18,7 @@ int libvdi_client_make(struct vdi_client **client, int fd)
 	if (!c)
 		return -ENOMEM;
 	c->fd = fd;
+	c->pid = getpid();
 	pthread_mutex_init(&c->lock, NULL);
 	*client = c;
 	return 0;
@@ -43,9 +44,13 @@ int vdi_client_new(struct vdi_client **client)
 void vdi_client_free(struct vdi_client *client)
 {
 	struct vdi_close arg = { .size = sizeof(arg) };
+	struct vdi_client_device *dev;
 
 	if (!client)
 		return;
+	if (client->pid != getpid())
+		for (dev = client->devices; dev; dev = libvdi_client_device_next(dev))
+			libvdi_gate_forked(libvdi_client_device_gate(dev));
 	libvdi_ioctl(client->fd, VDI_IOC_CLOSE, &arg);
 	libvdi_client_devices_shut(client);
 	libvdi_client_devices_free(client);
@@ -208,6 +213,7 @@ int libvdi_server_make(struct vdi_server **server, int fd)
 	if (!s)
 		return -ENOMEM;
 	s->fd = fd;
+	s->pid = getpid();
 	pthread_mutex_init(&s->config_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->agent_ended, NULL);
@@ -266,11 +272,13 @@ void libvdi_server_put(struct vdi_server *server)
  */
 void vdi_server_free(struct vdi_server *server)
 {
-	struct vdi_status arg = { .size = sizeof(arg) };
+	struct vdi_server_device *dev;
 
 	if (!server)
 		return;
-	if (libvdi_ioctl(server->fd, VDI_IOC_STATUS, &arg) == -EIO) {
+	if (server->pid != getpid()) {
+		for (dev = server->devices; dev; dev = dev->next)
+			libvdi_gate_forked(&dev->gate);
 		server_destroy(server);
 		return;
 	}

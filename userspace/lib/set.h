@@ -54,6 +54,8 @@ int libvdi_gate_exchange(struct libvdi_gate *gate, const void *in,
 /**
  * struct vdi_client - The client's side of a set
  * @fd: set handle (invariant)
+ * @pid: the process that has made or adopted it: another one has a copy of the
+ *	object, with the locks and the calls of threads that it has not
  * @lock: see above
  * @area: the buffer area
  * @ring_depth: commands that a device can hold, 0 if not known yet
@@ -62,6 +64,7 @@ int libvdi_gate_exchange(struct libvdi_gate *gate, const void *in,
  */
 struct vdi_client {
 	int fd;
+	pid_t pid;
 	pthread_mutex_t lock;
 	struct libvdi_area area;
 	uint32_t ring_depth;
@@ -101,6 +104,7 @@ struct libvdi_sent {
 /**
  * struct vdi_server - The server's side of a set
  * @fd: set handle (invariant)
+ * @pid: as in struct vdi_client
  * @config_lock: see above
  * @lock: see above
  * @agent_ended: signalled when @agent_runs becomes false
@@ -119,6 +123,7 @@ struct libvdi_sent {
  */
 struct vdi_server {
 	int fd;
+	pid_t pid;
 	pthread_mutex_t config_lock;
 	pthread_mutex_t lock;
 	pthread_cond_t agent_ended;
