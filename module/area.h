@@ -15,7 +15,7 @@ struct vm_area_struct;
 /**
  * struct vdi_area_piece - One piece of the buffer area
  * @file: shmem file of exactly @size bytes; NULL when the memory is given back
- *	(protected by set->lock once published; nodes need it as long as they are)
+ *	(protected by set->lock once published; a server's handle keeps it)
  * @offset: where it begins in the area (invariant once published)
  * @size: its size, whole pages (invariant)
  * @user: whose quota it is charged to

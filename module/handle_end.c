@@ -27,6 +27,7 @@
 /* What leaving a set gives back, outside the locks */
 struct vdi_leave {
 	struct vdi_set *set;
+	bool last_server;
 	struct mm_struct *mm;
 	struct vdi_who who;
 };
@@ -70,6 +71,12 @@ static void vdi_handle_leave_locked(struct vdi_handle *handle,
 	handle->idle = false;
 	handle->polled = false;
 
+	/* Of a set that is not alive: none comes any more, nor does a node copy */
+	leave->last_server = handle->role == VDI_ROLE_SERVER &&
+			     !vdi_state_alive(set);
+	list_for_each_entry(other, &set->handles, set_node)
+		if (READ_ONCE(other->role) == VDI_ROLE_SERVER)
+			leave->last_server = false;
 	spin_lock(&handle->lock);
 	leave->set = set;
 	leave->mm = handle->mm;
@@ -95,9 +102,7 @@ static void vdi_handle_left(struct vdi_handle *handle, struct vdi_leave *leave)
 		vdi_node_remove_all(leave->set);
 		vdi_set_uncharge(leave->set);
 	}
-	/* A node's, which has no file, may still be copying */
-	if (leave->who.role == VDI_ROLE_SERVER && !handle->is_device &&
-	    handle->file)
+	if (leave->last_server)
 		vdi_area_release(leave->set);
 	vdi_who_put(&leave->who);
 	if (leave->mm)

@@ -86,6 +86,22 @@ TEST_F(node, without_complete_flush_is_the_last)
 	EXPECT_EQ(0, node_count(s, VDI_CMD_COMPLETE));
 }
 
+/* The client keeps the set, but not what the programs have paid for. */
+TEST_F(node, memory_goes_with_its_programs)
+{
+	struct node_set *s = self->s;
+	char buf[PART] = { };
+	int fd = node_writer(s, 0);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, node_write(fd, buf, PART));
+	EXPECT_LT(0, vt_counter("bytes"));
+	EXPECT_EQ(0, node_close(fd));
+	EXPECT_TRUE(node_ended(s, ESHUTDOWN));
+	EXPECT_TRUE(VT_UNTIL(!vt_counter("bytes")));
+	EXPECT_LT(0, vt_counter("sets"));
+}
+
 /* What ends the client behind its last answer comes too late for whoever writes. */
 TEST_F(node, completed_then_aborted)
 {
