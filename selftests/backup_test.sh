@@ -156,6 +156,92 @@ test_force_while_in_use() {
 	run 0 vdi restore --force target sqlite:old && same_content db old
 }
 
+# A connection that does nothing has no lock.
+test_force_while_open() {
+	make_db db 20 && run 0 vdi backup sqlite:db target || return 1
+	make_db old 10 'PRAGMA journal_mode=DELETE;' || return 1
+	exec 9<old
+	run 8 vdi restore --force target sqlite:old && line "old is open in another process" || return 1
+	exec 9<&-
+	[ "$(sqlite3 old 'SELECT count(*) FROM t')" = 10 ] && nothing_left old.partial || return 1
+	run 0 vdi restore --force target sqlite:old && same_content db old
+}
+
+# Small rows and indexes: SQLite takes a while to check them.
+make_slow_db() {
+	sqlite3 "$1" "PRAGMA synchronous=OFF; CREATE TABLE t(a, b, c);
+		WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 100000)
+		INSERT INTO t SELECT i, i * 7919 % 100003, i * 104729 % 100003 FROM c;
+		CREATE INDEX x ON t(b); CREATE INDEX y ON t(c); CREATE INDEX z ON t(b, c, a)"
+}
+
+whole() {
+	[ "$(stat -c %s "$1" 2>/dev/null)" = "$(stat -c %s db)" ]
+}
+
+# start_checking: a restore over old that has all its data; $pid
+start_checking() {
+	make_slow_db db && run 0 vdi backup sqlite:db target || return 1
+	make_db old 10 'PRAGMA journal_mode=DELETE;' || return 1
+	start side vdi restore --force --name checking --verify full target sqlite:old
+	until_true whole old.partial
+}
+
+old_is_there() {
+	[ "$(sqlite3 old 'SELECT count(*) FROM t')" = 10 ] && nothing_left old.partial old.old
+}
+
+# Who ends the restore in its last moment has the old database.
+test_abort_while_checking() {
+	start_checking && run 0 vdi abort checking && ended 4 side "$pid" || return 1
+	old_is_there
+}
+
+test_interrupt_while_checking() {
+	start_checking && kill -INT "$(child_of "$pid")" && ended 130 side "$pid" || return 1
+	old_is_there
+}
+
+test_opened_while_checking() {
+	start_checking || return 1
+	exec 9<old
+	ended 8 side "$pid" || return 1
+	exec 9<&-
+	old_is_there
+}
+
+test_path_with_two_slashes() {
+	make_db db 20 && run 0 vdi backup sqlite:db target || return 1
+	run 0 vdi restore --verify quick target "sqlite:/$PWD/new.db" && same_content db new.db
+}
+
+# The signal that asks for a line ends nothing, however early it comes.
+usr1_at_once() {
+	local said='' i
+	for ((i = 0; i < 5; i++)); do
+		: >side.err
+		said=''
+		start side "$@" || return 1
+		until [[ $said == *"engine is process"* ]]; do
+			read -r said <side.err
+		done
+		[[ $said =~ client\ is\ process\ ([0-9]+) ]] || fail "no process: $said" || return 1
+		kill -USR1 "${BASH_REMATCH[1]}" && ended 0 side "$pid" || return 1
+	done
+}
+
+test_usr1_at_once() {
+	make_db db 20 && usr1_at_once vdi backup -v --force sqlite:db target &&
+		usr1_at_once vdi restore -v --force target sqlite:new.db
+}
+
+# A user id alone is not half of a user and group.
+test_engine_user_without_a_group() {
+	make_db db 2
+	run 2 vdi backup --engine-user 1000: sqlite:db target && line 'no such user' &&
+		run 2 vdi backup --engine-user 1000:x sqlite:db target
+}
+
 # refused PATTERN: by the client, and no database is there
 refused() {
 	run 6 vdi restore target sqlite:new.db && line "client: .*($1)" &&

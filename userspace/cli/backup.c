@@ -64,6 +64,20 @@ static bool backup_engine_dead(void *ctx)
 	return backup->job.set && stream_dead(backup->job.set);
 }
 
+/* The set is aborted, and the database or a file system does not let go of us. */
+static int backup_engine_stuck(void *ctx)
+{
+	struct backup *backup = ctx;
+
+	if (!backup->task->give_up || backup->task->give_up(&backup->job)) {
+		report_fail(0, "%s: given up, it hangs", backup->job.path);
+		return EXIT_PEER;
+	}
+	return report_fail(EXIT_FAILED,
+			   "%s: is being put in its place, which hangs: look at it and at %s.old",
+			   backup->job.path, backup->job.path);
+}
+
 static int backup_engine(void *ctx, const struct pair_sync *sync)
 {
 	struct backup *backup = ctx;
@@ -72,6 +86,7 @@ static int backup_engine(void *ctx, const struct pair_sync *sync)
 		.work = backup_engine_work,
 		.interrupt = backup_engine_interrupt,
 		.dead = backup_engine_dead,
+		.stuck = backup_engine_stuck,
 	};
 	int ret;
 
@@ -91,6 +106,13 @@ static void backup_created(void *ctx)
 	pair_say(backup->sync);		/* if it is gone the set will tell */
 }
 
+static int backup_client_hear(void *ctx)
+{
+	const struct backup *backup = ctx;
+
+	return pair_hear(backup->sync);
+}
+
 static int backup_client(void *ctx, const struct pair_sync *sync)
 {
 	struct backup *backup = ctx;
@@ -100,6 +122,8 @@ static int backup_client(void *ctx, const struct pair_sync *sync)
 		.force = backup->session.force,
 		.direct = backup->session.direct,
 	};
+	/* interrupted it just leaves: nothing has begun */
+	const struct watch hear = { .ctx = backup, .work = backup_client_hear };
 	struct client_options client;
 	struct source *source;
 	int ret;
@@ -113,19 +137,17 @@ static int backup_client(void *ctx, const struct pair_sync *sync)
 		client.gid = backup->pair.set_gid;
 		client.have_gid = true;
 	}
-	ret = pair_hear(sync);
+	watch_block_signals();
+	ret = watch_run(&hear);
 	if (ret)
 		return ret;
-	if (!backup->restore) {
-		watch_block_signals();
+	if (!backup->restore)
 		return recv_run(&client, &target, backup_created, backup);
-	}
 	ret = source_open(&source, backup->file, backup->session.direct);
 	if (ret)
 		return ret;
 	client.count = source_count(source);
-	ret = source_verify(source, &watch_stop);
-	watch_block_signals();
+	ret = send_verify(source);
 	if (!ret)
 		ret = send_run(&client, source, backup_created, backup);
 	source_close(source);
@@ -269,6 +291,7 @@ static int backup_verb(int argc, char **argv, bool restore)
 	backup.pair.engine = backup_engine;
 	backup.pair.client = backup_client;
 	backup.pair.client_decides = !restore && !backup.digests;
+	backup.pair.engine_decides = restore;
 	return pair_run(&backup.pair);
 }
 

@@ -80,7 +80,7 @@ static int pair_user(const char *option, const char *arg, struct pair_user *user
 	}
 	uid = strtoul(arg, &end, 10);
 	gid = uid;
-	if (*end == ':')
+	if (*end == ':' && end[1] >= '0' && end[1] <= '9')
 		gid = strtoul(end + 1, &end, 10);
 	if (arg[0] < '0' || arg[0] > '9' || *end || uid > 0xfffffffe || gid > 0xfffffffe)
 		return report_fail(EXIT_USAGE, "%s %s: no such user", option, arg);
@@ -127,7 +127,7 @@ static pid_t pair_fork(struct pair *pair, struct pair_child *child, const struct
 		       const struct pair_sync *sync, const int *close_fds)
 {
 	pid_t parent = getpid();
-	sigset_t none;
+	sigset_t child_ended;
 	int ret = 0;
 
 	fflush(NULL);
@@ -140,8 +140,11 @@ static pid_t pair_fork(struct pair *pair, struct pair_child *child, const struct
 
 	report_as(child->role);
 	setpgid(0, 0);		/* a key on the terminal asks the parent, once */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGTTOU, SIG_IGN);	/* it may say something there nevertheless */
+	/* the others wait until the side looks for them */
+	sigemptyset(&child_ended);
+	sigaddset(&child_ended, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &child_ended, NULL);
 	close(close_fds[0]);
 	close(close_fds[1]);
 	if (user->name)
@@ -191,8 +194,8 @@ static int pair_verdict(const struct pair *pair, const struct pair_child *childr
 
 	if (!engine && !client)
 		return EXIT_DONE;
-	/* the client's work is done before the engine is told so */
-	if ((!engine && WIFSIGNALED(children[1].status)) ||
+	/* the client's work is done before the engine is told so, or what it has read is */
+	if ((!engine && (pair->engine_decides || WIFSIGNALED(children[1].status))) ||
 	    (!client && pair->client_decides && WIFSIGNALED(children[0].status))) {
 		report_info("the %s had ended with success", children[!!engine].role);
 		return EXIT_DONE;

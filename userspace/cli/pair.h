@@ -27,6 +27,7 @@ struct pair {
 	int (*engine)(void *ctx, const struct pair_sync *sync);
 	int (*client)(void *ctx, const struct pair_sync *sync);
 	bool client_decides;		/* if its code is 0, all is done: a backup */
+	bool engine_decides;		/* the same of the engine: a restore */
 	/* out, before the two begin: what the set needs for the two users */
 	bool shared;
 	unsigned int set_gid;

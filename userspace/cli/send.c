@@ -168,6 +168,39 @@ int send_run(const struct client_options *client, struct source *source,
 	return ret;
 }
 
+static int send_check(void *ctx)
+{
+	struct send *send = ctx;
+
+	return source_verify(send->source, &watch_stop);
+}
+
+static void send_check_show(void *ctx)
+{
+	(void)ctx;
+	report_info("checking the whole backup before anything of it is restored");
+}
+
+static bool send_check_interrupt(void *ctx, const char *signal)
+{
+	(void)ctx;
+	report_fail(0, "interrupted by %s", signal);
+	return true;
+}
+
+int send_verify(struct source *source)
+{
+	struct send send = { .source = source };
+	const struct watch watch = {
+		.ctx = &send,
+		.work = send_check,
+		.show = send_check_show,
+		.interrupt = send_check_interrupt,
+	};
+
+	return watch_run(&watch);
+}
+
 static const char send_help[] =
 "Usage: vdi send [OPTION]... NAME SOURCE\n"
 "Gives a backup back: makes the set NAME, waits for an engine that restores.\n"
@@ -228,9 +261,9 @@ int verb_send(int argc, char **argv)
 	session.count = source_count(source);
 	session_client(&session, argv[optind], &client);
 	ret = nodes_parse(&session, &client.nodes) ?: send_nodes(source, &client.nodes);
-	if (!ret)
-		ret = source_verify(source, &watch_stop);
 	watch_block_signals();
+	if (!ret)
+		ret = send_verify(source);
 	if (!ret)
 		ret = send_run(&client, source, NULL, NULL);
 	source_close(source);

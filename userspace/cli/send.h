@@ -6,6 +6,12 @@
 #include "source.h"
 
 /*
+ * Reads and checks all of it, with signals: watch_block_signals() was called.  An
+ * exit code after a line on stderr.
+ */
+int send_verify(struct source *source);
+
+/*
  * A restore, the client's side, from a source that was opened and verified.
  * @client->count is source_count().  An exit code.
  */

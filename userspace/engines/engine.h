@@ -44,6 +44,11 @@ struct engine_task {
 	int (*run)(struct engine_job *job);
 	/* Always, also after a failure of the others. */
 	void (*release)(struct engine_job *job);
+	/*
+	 * Instead, from another thread, when the set is aborted and run() hangs: the
+	 * process ends then.  False if run() can't be left any more.  May be NULL.
+	 */
+	bool (*give_up)(struct engine_job *job);
 };
 
 struct engine {

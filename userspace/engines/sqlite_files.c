@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,28 +34,64 @@ static void sqlite_files_name(char *buf, size_t size, const char *path, const ch
 	snprintf(buf, size, "%s%s%s", path, old, suffix);
 }
 
-/* The process that holds a lock in a range of @path, 0 if there is none. */
-static pid_t sqlite_files_locked(const char *path, off_t start, off_t len)
+/*
+ * Who has the file @path: 0 if nobody, the process that holds a lock in the range,
+ * -1 if it is open somewhere.  A connection that does nothing has no lock, but a
+ * lease for writing is given only to who has the file alone; where there are no
+ * leases, or none for this user, the locks have to do.
+ */
+static pid_t sqlite_files_holder(int fd, off_t start, off_t len)
 {
 	struct flock lock = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = len,
 	};
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	pid_t pid = 0;
+
+	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK)
+		return lock.l_pid > 0 ? lock.l_pid : -1;
+	/* whoever opens it now sends this */
+	signal(SIGIO, SIG_IGN);
+	if (!fcntl(fd, F_SETLEASE, F_WRLCK)) {
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+		return 0;
+	}
+	return errno == EAGAIN ? -1 : 0;
+}
+
+static int sqlite_files_unused(const char *path, const char *name, off_t start, off_t len)
+{
+	int fd = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	pid_t pid;
 
 	if (fd < 0)
-		return 0;
-	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK)
-		pid = lock.l_pid;
+		return errno == ENOENT ? 0 :
+		       report_fail(EXIT_FAILED, "%s: %s", name, strerror(errno));
+	pid = sqlite_files_holder(fd, start, len);
 	close(fd);
-	return pid;
+	if (pid > 0)
+		return report_fail(EXIT_EXISTS, "%s is in use by process %d: stop it first", path,
+				   pid);
+	if (pid)
+		return report_fail(EXIT_EXISTS,
+				   "%s is open in another process (fuser %s): stop it first", path,
+				   path);
+	return 0;
+}
+
+int sqlite_files_in_use(const char *path)
+{
+	char name[PATH_MAX];
+	int ret;
+
+	sqlite_files_name(name, sizeof(name), path, "", "-shm");
+	ret = sqlite_files_unused(path, name, SQLITE_FILES_SHM, SQLITE_FILES_SHM_LEN);
+	return ret ? ret : sqlite_files_unused(path, path, SQLITE_FILES_PENDING,
+					       SQLITE_FILES_LOCK_LEN);
 }
 
 int sqlite_files_check(const char *path, bool force)
 {
 	char name[PATH_MAX];
 	struct stat st;
-	pid_t pid;
 	size_t i;
 
 	if (strlen(path) > sizeof(name) - 16)
@@ -66,16 +103,7 @@ int sqlite_files_check(const char *path, bool force)
 					   "%s exists: it belongs to a database; choose another name, or --force",
 					   name);
 	}
-	if (!force)
-		return 0;
-	sqlite_files_name(name, sizeof(name), path, "", "-shm");
-	pid = sqlite_files_locked(name, SQLITE_FILES_SHM, SQLITE_FILES_SHM_LEN);
-	if (!pid)
-		pid = sqlite_files_locked(path, SQLITE_FILES_PENDING, SQLITE_FILES_LOCK_LEN);
-	if (pid)
-		return report_fail(EXIT_EXISTS,
-				   "%s is in use by process %d: stop it first", path, pid);
-	return 0;
+	return force ? sqlite_files_in_use(path) : 0;
 }
 
 int sqlite_files_aside(const char *path)
@@ -128,7 +156,8 @@ char *sqlite_files_uri(const char *path, const char *query)
 
 	if (!uri)
 		return NULL;
-	p += sprintf(p, "file:%s", path[0] == '/' ? "" : "./");
+	/* an authority of none: a path may begin with // */
+	p += sprintf(p, "file:%s", path[0] == '/' ? "//" : "./");
 	for (; *path; path++) {
 		if (*path == '%' || *path == '?' || *path == '#') {
 			*p++ = '%';

@@ -11,6 +11,9 @@
 /* May PATH be replaced?  0, or an exit code after a line on stderr. */
 int sqlite_files_check(const char *path, bool force);
 
+/* Has somebody opened PATH?  The same. */
+int sqlite_files_in_use(const char *path);
+
 /* PATH-wal to PATH.old-wal and so on, and back; 0 or an exit code after a line */
 int sqlite_files_aside(const char *path);
 void sqlite_files_back(const char *path);

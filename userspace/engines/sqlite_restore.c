@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct sqlite_restore {
 	struct sqlite_part *parts;
 	unsigned int count;
 	pthread_mutex_t lock;		/* of the progress */
+	atomic_flag decided;		/* it gets its name, or is given up */
 };
 
 static int sqlite_restore_prepare(struct engine_job *job)
@@ -170,6 +172,14 @@ static const char *sqlite_restore_check(const struct sqlite_restore *restore, un
 	return NULL;
 }
 
+/* Who has aborted the set does not wait for the end of the check. */
+static int sqlite_restore_unwanted(void *ctx)
+{
+	const struct engine_job *job = ctx;
+
+	return !job->close_early && stream_dead(job->set);
+}
+
 /* As SQLite itself sees it; immutable: without a -wal or -shm beside it. */
 static int sqlite_restore_verify(const struct engine_job *job, const char *path)
 {
@@ -184,16 +194,36 @@ static int sqlite_restore_verify(const struct engine_job *job, const char *path)
 	if (job->verify == ENGINE_VERIFY_NONE)
 		return 0;
 	uri = sqlite_files_uri(path, "immutable=1");
-	if (uri && !sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) &&
-	    !sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) && sqlite3_step(stmt) == SQLITE_ROW)
-		answer = (const char *)sqlite3_column_text(stmt, 0);
-	if (!answer || strcmp(answer, "ok"))
+	if (uri && !sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL)) {
+		sqlite3_progress_handler(db, 10000, sqlite_restore_unwanted, (void *)job);
+		if (!sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) &&
+		    sqlite3_step(stmt) == SQLITE_ROW)
+			answer = (const char *)sqlite3_column_text(stmt, 0);
+	}
+	if (db && sqlite3_errcode(db) == SQLITE_INTERRUPT)
+		ret = stream_alive(job->set);
+	else if (!answer || strcmp(answer, "ok"))
 		ret = report_fail(EXIT_MISMATCH, "%s: the restored database is damaged: %s", path,
 				  answer ? answer : db ? sqlite3_errmsg(db) : "out of memory");
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
 	free(uri);
 	return ret;
+}
+
+/*
+ * The last moment to leave all as it was: whoever has cancelled the restore finds
+ * the old database, and nobody has opened that meanwhile.
+ */
+static int sqlite_restore_decide(struct engine_job *job, struct sqlite_restore *restore)
+{
+	int ret = job->force ? sqlite_files_in_use(job->path) : 0;
+
+	if (!ret && atomic_flag_test_and_set(&restore->decided))
+		ret = EXIT_PEER;
+	if (!ret && !job->close_early)
+		ret = stream_alive(job->set);
+	return ret ? ret : sqlite_files_aside(job->path);
 }
 
 /* The file is whole: makes it durable, gives it its name. */
@@ -212,7 +242,7 @@ static int sqlite_restore_publish(struct engine_job *job, struct sqlite_restore 
 	if (fsync(restore->publish.file_fd))
 		return report_fail(EXIT_FAILED,
 				   "%s: %s", restore->publish.partial, strerror(errno));
-	ret = sqlite_files_aside(job->path);
+	ret = sqlite_restore_decide(job, restore);
 	if (ret)
 		return ret;
 	ret = publish_commit(&restore->publish);
@@ -312,7 +342,21 @@ static int sqlite_restore_run(struct engine_job *job)
 		stream_abort(set, "the new database could not be made");
 		return ret;
 	}
-	return job->close_early ? 0 : stream_done(set);
+	/* it is in its place, whatever the other side has come to meanwhile */
+	if (!job->close_early && stream_done(set))
+		report_info("%s is restored nevertheless", job->path);
+	return 0;
+}
+
+static bool sqlite_restore_give_up(struct engine_job *job)
+{
+	struct sqlite_restore *restore = job->private;
+
+	if (atomic_flag_test_and_set(&restore->decided))
+		return false;
+	if (restore->claimed)
+		publish_discard(&restore->publish);
+	return true;
 }
 
 static void sqlite_restore_release(struct engine_job *job)
@@ -339,4 +383,5 @@ const struct engine_task sqlite_restore_task = {
 	.prepare = sqlite_restore_prepare,
 	.run = sqlite_restore_run,
 	.release = sqlite_restore_release,
+	.give_up = sqlite_restore_give_up,
 };

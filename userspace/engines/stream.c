@@ -37,6 +37,11 @@ bool stream_dead(const struct stream_set *set)
 	return poll(&pfd, 1, 0) == 1 && pfd.revents & POLLERR;
 }
 
+int stream_alive(struct stream_set *set)
+{
+	return stream_dead(set) ? stream_failed(set, &set->streams[0], "the end", -ECANCELED) : 0;
+}
+
 uint64_t stream_bytes(const struct stream_set *set, unsigned int index)
 {
 	return set->streams[index].bytes;

@@ -87,6 +87,8 @@ int stream_hint(struct stream_set *set, uint64_t bytes);
 /* For poll(2): POLLERR and POLLHUP say that the set is aborted. */
 int stream_fd(const struct stream_set *set);
 bool stream_dead(const struct stream_set *set);
+/* 0, or an exit code after a line on stderr that says who has aborted it */
+int stream_alive(struct stream_set *set);
 
 /* Writing: one thread for all streams, or one for each */
 int stream_reserve(struct stream_set *set, unsigned int index, uint8_t **buf, size_t *room);
