@@ -41,7 +41,7 @@ struct node_seen {
  * @late: the client does not open its devices as long as this is set
  * @reverse: it answers several commands in reverse order, and for a disk also
  *	carries them out so
- * @together: it begins when it can take so many commands at once, if that is not 0
+ * @together: it begins when it has so many commands, if that is not 0
  * @fail: code of the command to fail, 0 for none
  * @fail_nth: which of them, from 1
  * @fail_answer: and its completion code; it is not carried out
@@ -197,6 +197,22 @@ static inline bool node_any_order(struct node_set *s, const struct vdi_command *
 	return s->config.features & VDI_FEAT_RANDOM_ACCESS;
 }
 
+/* @n commands before the first of them is answered */
+static inline int node_gather(int fd, struct vdi_exchange *x, struct vdi_command *todo,
+			      unsigned int n)
+{
+	unsigned int have = 0;
+	int err = 0;
+
+	while (!err && have < n) {
+		err = vt_exchange(fd, x, NULL, 0, todo + have, 64 - have, 1, VT_LONG);
+		if (!err)
+			have += x->out_delivered;
+	}
+	x->out_delivered = have;
+	return err;
+}
+
 static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 {
 	struct vdi_completion done[64];
@@ -218,7 +234,7 @@ static inline int node_serve(struct node_set *s, int fd, unsigned char *area)
 		}
 		/* out of order: as many as come in a moment, so that there are some */
 		if (s->together)
-			err = vt_exchange(fd, &x, done, n, todo, 64, s->together, VT_LONG);
+			err = node_gather(fd, &x, todo, s->together);
 		else if (s->reverse)
 			err = vt_exchange(fd, &x, done, n, todo, 64, n ? 1 : 4, vt_in_ms(20));
 		else
