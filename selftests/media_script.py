@@ -45,7 +45,8 @@ def merge(extents):
 
 class Tape:
     def __init__(self, size, warning):
-        self.size, self.warning = size, warning
+        # nothing is refused without a warning
+        self.size, self.warning = size, max(warning, BLOCK + ENTRY)
         self.things = []        # MARK or (seed, offset, length)
         self.pos = 0
         self.known = {0}        # addresses that were given out
@@ -176,7 +177,7 @@ class Disk:
     FAR = (5 << 30) // UNIT
 
     def __init__(self, size, warning):
-        self.size, self.warning = size, warning
+        self.size, self.warning = size, max(warning, BLOCK)
         self.units = {}
         self.length = 0         # in units
         self.pos = 0

@@ -348,7 +348,8 @@ test_tape_by_chance() {
 }
 
 test_tape_media_by_chance() {
-	by_chance tape 1500000 100000 5 6 7 8 -- --media-size 1500000 --eom-warning 100000
+	by_chance tape 1500000 100000 5 6 7 -- --media-size 1500000 --eom-warning 100000 &&
+		by_chance tape 1500000 0 8 -- --media-size 1500000 --eom-warning 0
 }
 
 test_disk_by_chance() {
@@ -356,7 +357,8 @@ test_disk_by_chance() {
 }
 
 test_disk_media_by_chance() {
-	by_chance disk 300032 65536 13 14 15 16 -- --removable --media-size 300032 --eom-warning 64K
+	by_chance disk 300032 65536 13 14 15 -- --removable --media-size 300032 --eom-warning 64K &&
+		by_chance disk 300032 0 16 -- --removable --media-size 300032 --eom-warning 0
 }
 
 # The first byte in the warning zone, and the last one on the medium
@@ -405,6 +407,33 @@ test_end_of_media() {
 		clear
 		skipblocks -1
 		read 4096	= 0 4096 8+1044480:4096
+	END
+}
+
+# Nothing is refused without a warning before, however short that is to be.
+test_end_of_media_is_always_told() {
+	backup file --like tape --media-size 128K --eom-warning 0 <<-'END' || return 1
+		write 122880 1
+		write 4096 2		= 1100 4096
+		clear
+		write 4090 3		= 1129 0
+		clear
+		mark			= 1100
+		clear
+		load 1
+		write 131072 4		= 1100 131072
+		clear
+		mark			= 1129
+		clear
+		complete
+	END
+	backup disk --like disk --removable --media-size 100000 --eom-warning 1 <<-'END' || return 1
+		write 94208 1 @0
+		write 4096 2 @94208	= 1100 4096
+		clear
+		write 4096 3 @98304	= 1129 0
+		clear
+		complete
 	END
 }
 

@@ -184,6 +184,23 @@ static uint64_t medium_table_size(const struct medium *medium)
 }
 
 /*
+ * Is the end to be announced when @used bytes are taken?  In the zone that was
+ * asked for, and in any case where the next Write might not fit: then nothing of
+ * that would be stored, and no engine goes on from there.
+ */
+static bool medium_near_end(const struct medium *medium, uint64_t used)
+{
+	const struct medium_limit *limit = &medium->limit;
+	uint64_t zone = medium->info.block_size;
+
+	if (medium->info.kind == STRIPE_TAPE)
+		zone += STRIPE_BREAK_SIZE;
+	if (zone < limit->warning)
+		zone = limit->warning;
+	return limit->size && limit->size - used < zone;
+}
+
+/*
  * How much of @len bytes at @offset fits before the end of the medium, in whole
  * blocks; 0 or the code for it.
  */
@@ -203,7 +220,7 @@ static uint32_t medium_fit(const struct medium *medium, uint64_t offset, size_t 
 	}
 	if (!*fits)
 		return VDI_CODE_EOM_OVERFLOW;
-	return *fits < len || used + *fits + entry > medium->limit.size - medium->limit.warning ?
+	return *fits < len || medium_near_end(medium, used + *fits + entry) ?
 	       VDI_CODE_END_OF_MEDIA : 0;
 }
 
@@ -279,8 +296,7 @@ int medium_write_mark(struct medium *medium)
 	ret = tape_append_mark(&medium->tape);
 	if (ret)
 		return ret;
-	return medium->limit.size && size > medium->limit.size - medium->limit.warning ?
-	       VDI_CODE_END_OF_MEDIA : 0;
+	return medium_near_end(medium, size) ? VDI_CODE_END_OF_MEDIA : 0;
 }
 
 int medium_skip_marks(struct medium *medium, int64_t marks)
