@@ -437,6 +437,29 @@ test_end_of_media_is_always_told() {
 	END
 }
 
+# A stream ends with a medium: the filemark behind it goes to the next.
+test_streams_that_fill_media() {
+	local block options
+	head -c 2M /dev/urandom >in
+	while read -r block options; do
+		# shellcheck disable=SC2086 # options
+		start recv vdi recv $options rt target
+		run_in in 0 vdi put --block-size "$block" --transfer-size 64K rt || return 1
+		ended 0 recv "$pid" || fail "$block $options" || return 1
+		start send vdi send rt target
+		timeout 120 vdi get --block-size "$block" --transfer-size 64K rt >back 2>get.err ||
+			fail "$block $options: $(cat get.err)" || return 1
+		ended 0 send "$pid" && cmp in back && rm target || fail "$block $options" || return 1
+	done <<-'END'
+		4096 --like tape --media-size 1M
+		4096 --like tape --media-size 1M --eom-warning 0
+		4096 --like pipe --removable --media-size 1M --eom-warning 0
+		4096 --like disk --removable --media-size 1M --eom-warning 0
+		65536 --like tape --media-size 100000
+		65536 --like pipe --removable --media-size 100000
+	END
+}
+
 # Media in one file; pipes and disks have them too.
 test_media_in_a_file() {
 	local kind direction

@@ -44,6 +44,30 @@ int stream_clear(struct stream_set *set, struct stream *stream)
 	return ret;
 }
 
+/*
+ * The answer to WriteMark.  A mark in the warning zone is written; where it does not
+ * fit it goes to the next medium, as a Write would: all the data was taken.
+ */
+static int stream_marked(struct stream_set *set, struct stream *stream)
+{
+	uint32_t answer = stream->other_code;
+	int ret = 0;
+
+	if (answer == VDI_CODE_EOM_OVERFLOW && stream_has(set, VDI_FEAT_REMOVABLE)) {
+		ret = stream_clear(set, stream);
+		if (!ret)
+			ret = stream_next_medium(set, stream);
+		if (ret)
+			return ret;
+		ret = stream_one(set, stream, VDI_CMD_WRITE_MARK, 0, &answer);
+	}
+	if (ret)
+		return stream_failed(set, stream, "WriteMark", ret);
+	if (answer && answer != VDI_CODE_END_OF_MEDIA)
+		return stream_refused(set, stream, "WriteMark", answer);
+	return stream_clear(set, stream);
+}
+
 int stream_all(struct stream_set *set, uint16_t code, int32_t arg, const char *what)
 {
 	unsigned int i, count = stream_count(set);
@@ -60,9 +84,8 @@ int stream_all(struct stream_set *set, uint16_t code, int32_t arg, const char *w
 		ret = stream_wait_all(set, stream);
 		if (ret)
 			return stream_failed(set, stream, what, ret);
-		/* a mark in the warning zone is written */
-		if (code == VDI_CMD_WRITE_MARK && stream->other_code == VDI_CODE_END_OF_MEDIA)
-			ret = stream_clear(set, stream);
+		if (code == VDI_CMD_WRITE_MARK)
+			ret = stream_marked(set, stream);
 		else if (stream->other_code)
 			ret = stream_refused(set, stream, what, stream->other_code);
 		if (ret)
