@@ -242,6 +242,11 @@ test_disk_full() {
 		complete		= 112
 	END
 	ended 3 recv "$pid" && nothing_left "$work/small/dir" || return 1
+	# the one that was whole is none any more, whatever its name
+	cp recv.err "$err"
+	! grep -q 'stripe 1: Bad file' "$err" || fail "$(cat "$err")" || return 1
+	cp "$work/small/dir.partial/stripe-01-of-01.vdb.partial" left
+	run 6 vdi send rt left && line 'never finished' || return 1
 	umount "$work/small" && rmdir "$work/small"
 }
 

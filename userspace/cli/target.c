@@ -211,18 +211,18 @@ err_free:
 	return ret;
 }
 
-/* A new medium in the stripe's file: 0 or -errno */
-static int target_new_medium(struct target *target, struct target_stripe *stripe, off_t base,
-			     struct medium **out)
+/* A new medium of the stripe in a file: 0 or -errno */
+static int target_new_medium(struct target *target, const struct target_stripe *stripe, int fd,
+			     off_t base, struct medium **out)
 {
 	int direct = -1, ret;
 
 	if (target->options.direct) {
-		direct = direct_open(stripe->fd, O_RDWR);
+		direct = direct_open(fd, O_RDWR);
 		if (direct < 0)
 			return direct;
 	}
-	ret = medium_create(out, stripe->fd, base, &stripe->info, &target->options.limit);
+	ret = medium_create(out, fd, base, &stripe->info, &target->options.limit);
 	if (!ret)
 		medium_set_direct(*out, direct);
 	else if (direct >= 0)
@@ -246,16 +246,16 @@ int target_begin(struct target *target, unsigned int index, const char *device,
 	snprintf(info->device, sizeof(info->device), "%s", device);
 	if (target->kind == TARGET_NULL || target->kind == TARGET_STDOUT)
 		return 0;
-	return target_new_medium(target, stripe, 0, &stripe->medium);
+	return target_new_medium(target, stripe, stripe->fd, 0, &stripe->medium);
 }
 
 int target_load(struct target *target, unsigned int index)
 {
 	struct target_stripe *stripe = &target->stripes[index];
 	struct medium *medium;
+	int fd = stripe->fd, ret;
 	char name[64];
 	off_t end;
-	int ret;
 
 	ret = medium_finish(stripe->medium, true, &end);
 	if (ret)
@@ -263,21 +263,23 @@ int target_load(struct target *target, unsigned int index)
 	stripe->info.medium++;
 	if (target->kind == TARGET_DIR) {
 		target_stripe_name(target, index, stripe->info.medium, name, sizeof(name));
-		ret = publish_create_in(&target->publish, name);
-		if (ret < 0) {
+		fd = publish_create_in(&target->publish, name);
+		if (fd < 0) {
 			stripe->info.medium--;
 			return -errno;
 		}
-		close(stripe->fd);
-		stripe->fd = ret;
 		end = 0;
 	}
-	stripe->length += medium_length(stripe->medium);
-	ret = target_new_medium(target, stripe, end, &medium);
+	ret = target_new_medium(target, stripe, fd, end, &medium);
+	/* without a new one the old one stays, with its file: it is to be spoiled */
+	if (fd != stripe->fd)
+		close(ret ? fd : stripe->fd);
 	if (ret)
 		return ret;
+	stripe->length += medium_length(stripe->medium);
 	medium_free(stripe->medium);
 	stripe->medium = medium;
+	stripe->fd = fd;
 	return 0;
 }
 
