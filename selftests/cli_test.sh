@@ -204,6 +204,39 @@ test_bare_stream() {
 	vdi get rt >back && wait $! && cmp in back
 }
 
+# nonblocking stdout|stdin COMMAND...: that is a pipe with O_NONBLOCK, and the other
+# end is slow
+nonblocking() {
+	timeout 120 python3 -c 'import os, shutil, subprocess, sys, time
+out = sys.argv[1] == "stdout"
+ends = os.pipe()
+os.set_blocking(ends[out], False)
+child = subprocess.Popen(sys.argv[2:], **{sys.argv[1]: ends[out]})
+os.close(ends[out])
+time.sleep(1)
+with os.fdopen(ends[not out], "rb" if out else "wb") as end:
+    std = sys.stdout.buffer if out else sys.stdin.buffer
+    shutil.copyfileobj(*((end, std) if out else (std, end)))
+sys.exit(child.wait())' "$@"
+}
+
+test_nonblocking_stdout() {
+	random 3000000 >in
+	nonblocking stdout vdi recv rt - >back 2>recv.err &
+	pid=$!
+	children+=("$pid")
+	run_in in 0 vdi put rt && ended 0 recv "$pid" && cmp in back
+}
+
+test_nonblocking_stdin() {
+	random 3000000 >in
+	nonblocking stdin vdi send rt - <in 2>send.err &
+	pid=$!
+	children+=("$pid")
+	vdi get rt >back 2>get.err || fail "get: $(cat get.err)" || return 1
+	ended 0 send "$pid" && cmp in back
+}
+
 test_null_target() {
 	random 100000 >in
 	backup_stdin in null:

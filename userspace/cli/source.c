@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -440,6 +441,10 @@ ssize_t source_read(struct source *source, void *buf, size_t len)
 
 		if (ret < 0 && errno == EINTR)
 			continue;
+		if (ret < 0 && errno == EAGAIN) {
+			poll(&(struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN }, 1, -1);
+			continue;
+		}
 		if (ret < 0)
 			return -errno;
 		if (!ret)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,6 +300,11 @@ int target_write(struct target *target, unsigned int index, const void *buf, siz
 
 		if (ret < 0 && errno == EINTR)
 			continue;
+		if (ret < 0 && errno == EAGAIN) {
+			/* whoever else has it made it so; nothing else is to be done here */
+			poll(&(struct pollfd){ .fd = stripe->fd, .events = POLLOUT }, 1, -1);
+			continue;
+		}
 		if (ret <= 0)
 			return ret ? -errno : -EIO;
 		p += ret;
