@@ -116,6 +116,14 @@ child_of() {
 	echo "$child"
 }
 
+# Builds preload.so: the functions on standard input in front of the C library's
+preload() {
+	{
+		printf '#include <%s.h>\n' errno fcntl stdlib sys/stat sys/syscall time unistd
+		cat
+	} | gcc -D_GNU_SOURCE -Wall -Werror -Wno-unused-result -shared -fPIC -x c -o preload.so -
+}
+
 nothing_left() {
 	local f
 	for f in "$@"; do

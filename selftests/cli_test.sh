@@ -237,6 +237,24 @@ test_nonblocking_stdin() {
 	ended 0 send "$pid" && cmp in back
 }
 
+# What is redirected to a disk is on it before the engine is told so.
+test_bare_stream_to_a_disk() {
+	[ -b /dev/ram13 ] || modprobe -q brd rd_size=65536 || { echo "SKIP no RAM disk"; return 1; }
+	random 3000000 >in
+	preload <<-'END' || return 1
+		int fsync(int fd)
+		{
+			syscall(SYS_write, open("synced", O_WRONLY | O_CREAT, 0600), "yes", 3);
+			return syscall(SYS_fsync, fd);
+		}
+	END
+	LD_PRELOAD=$PWD/preload.so timeout 60 vdi recv rt - >/dev/ram13 2>recv.err &
+	pid=$!
+	children+=("$pid")
+	run_in in 0 vdi put rt && ended 0 recv "$pid" && cmp -n 3000000 in /dev/ram13 || return 1
+	[ -e synced ] || fail "it was not synced"
+}
+
 test_null_target() {
 	random 100000 >in
 	backup_stdin in null:

@@ -322,7 +322,8 @@ int target_flush(struct target *target, unsigned int index)
 	if (stripe->medium)
 		return medium_flush(stripe->medium);
 	/* a pipe has nothing to sync */
-	if (target->kind == TARGET_NULL || fstat(stripe->fd, &st) || !S_ISREG(st.st_mode))
+	if (target->kind == TARGET_NULL || fstat(stripe->fd, &st) ||
+	    !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
 		return 0;
 	return fsync(stripe->fd) ? -errno : 0;
 }
