@@ -81,6 +81,33 @@ test_flush_more_than_once() {
 	vdi get rt >back && ended 0 send "$pid" && cmp in back
 }
 
+# While a slow disk takes one stripe's Flush, no engine owes the other one a command.
+test_busy_is_not_idle() {
+	preload <<-'END' || return 1
+		int fsync(int fd)
+		{
+			static int slow = 1;
+
+			if (__sync_fetch_and_sub(&slow, 1) == 1)
+				sleep(7);
+			return syscall(SYS_fsync, fd);
+		}
+	END
+	start recv env LD_PRELOAD="$PWD/preload.so" vdi recv -n 2 --idle-timeout 3s rt dir
+	timeout 120 media_engine rt write >engine.out <<-'END' || fail "$(cat engine.out)" || return 1
+		write 65536 1
+		dev 1
+		write 65536 2
+		flush
+		dev 0
+		flush
+		complete
+		dev 1
+		complete
+	END
+	ended 0 recv "$pid" && nothing_left dir.partial
+}
+
 # late HOW: the set ends when Complete was answered and no device is closed yet
 late() {
 	case $1 in

@@ -36,6 +36,7 @@ struct client {
 	struct client_thread *threads;
 	atomic_uint_least64_t bytes;
 	atomic_int_least64_t active_ms;		/* when something last happened */
+	atomic_uint in_hand;			/* commands that are being carried out */
 	atomic_bool failed;			/* a command failed here */
 	atomic_int code;			/* of the first error, 0 if there is none */
 	atomic_bool configured;
@@ -88,12 +89,13 @@ static int64_t client_wait_ms(const struct client *client)
 	return client->options->idle_timeout_ms ? client->options->idle_timeout_ms : -1;
 }
 
-/* Nothing came on this device; on the others? */
+/* Nothing came on this device; on the others?  An engine may wait for our answers. */
 static bool client_idle(const struct client *client)
 {
 	int64_t wait = client_wait_ms(client);
 
-	return wait >= 0 && client_now_ms() - atomic_load(&client->active_ms) >= wait;
+	return wait >= 0 && !atomic_load(&client->in_hand) &&
+	       client_now_ms() - atomic_load(&client->active_ms) >= wait;
 }
 
 /* The device is at its end, in order or not. */
@@ -188,8 +190,10 @@ static int client_serve(struct client_thread *thread)
 			if (!have)
 				continue;
 		}
-		atomic_store(&client->active_ms, client_now_ms());
+		atomic_fetch_add(&client->in_hand, 1);
 		client_command(thread, &commands[next++], &done);
+		atomic_store(&client->active_ms, client_now_ms());
+		atomic_fetch_sub(&client->in_hand, 1);
 		nr_done = 1;
 	}
 }
