@@ -2,7 +2,8 @@
 /*
  * Moves between PATH.partial, PATH and PATH.old, each durable when it returns.
  * Owns what may be replaced and removed: never more than stripe files of
- * ours.  Knows nothing of what the files hold.
+ * ours.  Knows nothing of what the files hold.  How PATH.partial becomes ours is
+ * publish_open.c's.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -11,12 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "publish.h"
+#include "publish_private.h"
 #include "report.h"
 
 /* stripe-01-of-04.vdb, stripe-01-of-04.002.vdb, and *.partial of these */
@@ -37,11 +36,7 @@ static bool publish_is_stripe(const char *name)
 			     strspn(name + 16, "0123456789") == len - 16);
 }
 
-/*
- * What is in a directory, stripe files apart: the name of one such thing, ""
- * if there is none, NULL if it can't be read.  @stripes: how many those are.
- */
-static const char *publish_foreign(const char *path, unsigned int *stripes, char *buf, size_t size)
+const char *publish_foreign(const char *path, unsigned int *stripes, char *buf, size_t size)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
@@ -62,8 +57,7 @@ static const char *publish_foreign(const char *path, unsigned int *stripes, char
 	return buf;
 }
 
-/* Removes a directory of stripes, and nothing else. */
-static int publish_remove_dir(const char *path, bool itself)
+int publish_remove_dir(const char *path, bool itself)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
@@ -75,139 +69,6 @@ static int publish_remove_dir(const char *path, bool itself)
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
 	return itself && rmdir(path) ? -errno : 0;
-}
-
-/* May PATH be given a new meaning?  Asked early, so that nobody waits in vain. */
-static int publish_check(const struct publish *publish, bool dir)
-{
-	const char *foreign;
-	unsigned int stripes;
-	char name[NAME_MAX + 1];
-	struct stat st;
-
-	if (!lstat(publish->old, &st))
-		return report_fail(EXIT_EXISTS,
-				   "%s is in the way: an earlier --force left it; move it away",
-				   publish->old);
-	if (stat(publish->path, &st)) {
-		if (errno == ENOENT)
-			return 0;
-		return report_fail(EXIT_FAILED, "%s: %s", publish->path, strerror(errno));
-	}
-	if (dir != S_ISDIR(st.st_mode))
-		return report_fail(EXIT_EXISTS, dir ?
-				   "%s exists and is not a directory: choose another name" :
-				   "%s exists and is not a file: choose another name",
-				   publish->path);
-	if (!dir && !S_ISREG(st.st_mode))
-		return report_fail(EXIT_EXISTS, "%s is not a regular file: use - and redirect",
-				   publish->path);
-	if (dir) {
-		foreign = publish_foreign(publish->path, &stripes, name, sizeof(name));
-		if (!foreign)
-			return report_fail(EXIT_FAILED, "%s: %s", publish->path, strerror(errno));
-		if (foreign[0])
-			return report_fail(EXIT_EXISTS,
-					   "%s holds other things (%s): choose a new directory",
-					   publish->path, foreign);
-		if (!stripes)
-			return 0;	/* empty: nothing to lose */
-	}
-	if (!publish->force)
-		return report_fail(EXIT_EXISTS,
-				   "%s exists: choose another name, or replace it with --force",
-				   publish->path);
-	return 0;
-}
-
-/* A lock on the temporary thing, for as long as this process writes there. */
-static int publish_lock(struct publish *publish, int fd)
-{
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
-		publish->claimed = true;
-		return 0;
-	}
-	return report_fail(EXIT_EXISTS, "%s is being written by another vdi: wait for it",
-			   publish->partial);
-}
-
-static int publish_open_file(struct publish *publish, unsigned int mode)
-{
-	struct stat st, old;
-	int ret;
-
-	publish->file_fd = open(publish->partial,
-				O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
-	if (publish->file_fd < 0)
-		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
-	ret = publish_lock(publish, publish->file_fd);
-	if (ret)
-		return ret;
-	if (fstat(publish->file_fd, &st) || !S_ISREG(st.st_mode))
-		return report_fail(EXIT_FAILED, "%s is not a regular file: remove it",
-				   publish->partial);
-	if (ftruncate(publish->file_fd, 0) ||
-	    (!stat(publish->path, &old) && fchmod(publish->file_fd, old.st_mode & 07777)))
-		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
-	return 0;
-}
-
-static int publish_open_dir(struct publish *publish)
-{
-	unsigned int stripes;
-	const char *foreign;
-	char name[NAME_MAX + 1];
-	int ret;
-
-	if (mkdir(publish->partial, 0700) && errno != EEXIST)
-		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
-	publish->dir_fd = open(publish->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (publish->dir_fd < 0)
-		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
-	ret = publish_lock(publish, publish->dir_fd);
-	if (ret)
-		return ret;
-	foreign = publish_foreign(publish->partial, &stripes, name, sizeof(name));
-	if (!foreign || foreign[0])
-		return report_fail(EXIT_EXISTS,
-				   "%s is in the way and holds other things: remove it",
-				   publish->partial);
-	publish_remove_dir(publish->partial, false);
-	return 0;
-}
-
-int publish_open(struct publish *publish, const char *path, bool dir, bool force,
-		 unsigned int mode)
-{
-	char *slash, *parent;
-	size_t len = strlen(path);
-	int ret;
-
-	memset(publish, 0, sizeof(*publish));
-	publish->parent_fd = -1;
-	publish->dir_fd = -1;
-	publish->file_fd = -1;
-	publish->force = force;
-	while (len > 1 && path[len - 1] == '/')
-		len--;
-	publish->path = strndup(path, len);
-	if (!publish->path || asprintf(&publish->partial, "%s.partial", publish->path) < 0 ||
-	    asprintf(&publish->old, "%s.old", publish->path) < 0)
-		return report_fail(EXIT_FAILED, "out of memory");
-	ret = publish_check(publish, dir);
-	if (ret)
-		return ret;
-
-	slash = strrchr(publish->path, '/');
-	if (!slash)
-		parent = strdup(".");
-	else
-		parent = strndup(publish->path, slash == publish->path ? 1 : slash - publish->path);
-	publish->parent_fd = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	free(parent);
-	if (publish->parent_fd < 0)
-		return report_fail(EXIT_FAILED, "%s: its directory: %s", path, strerror(errno));
-	return dir ? publish_open_dir(publish) : publish_open_file(publish, mode);
 }
 
 int publish_create_in(struct publish *publish, const char *name)

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Before anything is written: may PATH be given a new meaning, and PATH.partial
+ * be ours?  Owns what is refused then, so that nobody waits in vain, and the lock
+ * that says who writes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "publish_private.h"
+#include "report.h"
+
+/* May PATH be given a new meaning?  Asked early, so that nobody waits in vain. */
+static int publish_check(const struct publish *publish, bool dir)
+{
+	const char *foreign;
+	unsigned int stripes;
+	char name[NAME_MAX + 1];
+	struct stat st;
+
+	if (!lstat(publish->old, &st))
+		return report_fail(EXIT_EXISTS,
+				   "%s is in the way: an earlier --force left it; move it away",
+				   publish->old);
+	if (stat(publish->path, &st)) {
+		if (errno == ENOENT)
+			return 0;
+		return report_fail(EXIT_FAILED, "%s: %s", publish->path, strerror(errno));
+	}
+	if (dir != S_ISDIR(st.st_mode))
+		return report_fail(EXIT_EXISTS, dir ?
+				   "%s exists and is not a directory: choose another name" :
+				   "%s exists and is not a file: choose another name",
+				   publish->path);
+	if (!dir && !S_ISREG(st.st_mode))
+		return report_fail(EXIT_EXISTS, "%s is not a regular file: use - and redirect",
+				   publish->path);
+	if (dir) {
+		foreign = publish_foreign(publish->path, &stripes, name, sizeof(name));
+		if (!foreign)
+			return report_fail(EXIT_FAILED, "%s: %s", publish->path, strerror(errno));
+		if (foreign[0])
+			return report_fail(EXIT_EXISTS,
+					   "%s holds other things (%s): choose a new directory",
+					   publish->path, foreign);
+		if (!stripes)
+			return 0;	/* empty: nothing to lose */
+	}
+	if (!publish->force)
+		return report_fail(EXIT_EXISTS,
+				   "%s exists: choose another name, or replace it with --force",
+				   publish->path);
+	return 0;
+}
+
+/* A lock on the temporary thing, for as long as this process writes there. */
+static int publish_lock(struct publish *publish, int fd)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		publish->claimed = true;
+		return 0;
+	}
+	return report_fail(EXIT_EXISTS, "%s is being written by another vdi: wait for it",
+			   publish->partial);
+}
+
+static int publish_open_file(struct publish *publish, unsigned int mode)
+{
+	struct stat st, old;
+	int ret;
+
+	publish->file_fd = open(publish->partial,
+				O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+	if (publish->file_fd < 0)
+		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
+	ret = publish_lock(publish, publish->file_fd);
+	if (ret)
+		return ret;
+	if (fstat(publish->file_fd, &st) || !S_ISREG(st.st_mode))
+		return report_fail(EXIT_FAILED, "%s is not a regular file: remove it",
+				   publish->partial);
+	if (ftruncate(publish->file_fd, 0) ||
+	    (!stat(publish->path, &old) && fchmod(publish->file_fd, old.st_mode & 07777)))
+		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
+	return 0;
+}
+
+static int publish_open_dir(struct publish *publish)
+{
+	unsigned int stripes;
+	const char *foreign;
+	char name[NAME_MAX + 1];
+	int ret;
+
+	if (mkdir(publish->partial, 0700) && errno != EEXIST)
+		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
+	publish->dir_fd = open(publish->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (publish->dir_fd < 0)
+		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
+	ret = publish_lock(publish, publish->dir_fd);
+	if (ret)
+		return ret;
+	foreign = publish_foreign(publish->partial, &stripes, name, sizeof(name));
+	if (!foreign || foreign[0])
+		return report_fail(EXIT_EXISTS,
+				   "%s is in the way and holds other things: remove it",
+				   publish->partial);
+	publish_remove_dir(publish->partial, false);
+	return 0;
+}
+
+int publish_open(struct publish *publish, const char *path, bool dir, bool force,
+		 unsigned int mode)
+{
+	char *slash, *parent;
+	size_t len = strlen(path);
+	int ret;
+
+	memset(publish, 0, sizeof(*publish));
+	publish->parent_fd = -1;
+	publish->dir_fd = -1;
+	publish->file_fd = -1;
+	publish->force = force;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	publish->path = strndup(path, len);
+	if (!publish->path || asprintf(&publish->partial, "%s.partial", publish->path) < 0 ||
+	    asprintf(&publish->old, "%s.old", publish->path) < 0)
+		return report_fail(EXIT_FAILED, "out of memory");
+	ret = publish_check(publish, dir);
+	if (ret)
+		return ret;
+
+	slash = strrchr(publish->path, '/');
+	if (!slash)
+		parent = strdup(".");
+	else
+		parent = strndup(publish->path, slash == publish->path ? 1 : slash - publish->path);
+	publish->parent_fd = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	free(parent);
+	if (publish->parent_fd < 0)
+		return report_fail(EXIT_FAILED, "%s: its directory: %s", path, strerror(errno));
+	return dir ? publish_open_dir(publish) : publish_open_file(publish, mode);
+}
