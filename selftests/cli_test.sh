@@ -290,6 +290,33 @@ test_target_exists() {
 	run 1 vdi recv rt no/such/dir/file && line 'No such file or directory'
 }
 
+# What could not get its name in the end is refused in the beginning.
+test_target_that_cannot_be_replaced() {
+	local target
+	random 1000 >in
+	mkdir empty "$work/small" && ln -s empty link && ln -s nowhere dangling || return 1
+	mount -t tmpfs small "$work/small" || return 1
+	for target in link link/ dangling; do
+		run 8 vdi recv --connect-timeout 1 -n 2 rt "$target" &&
+			line "${target%/} is a symbolic link: name the directory itself" || return 1
+	done
+	for target in . .. empty/. empty/.. /; do
+		run 8 vdi recv --connect-timeout 1 -n 2 rt "$target" &&
+			line "$target can't be replaced: choose another name" || return 1
+	done
+	run 8 vdi recv --connect-timeout 1 rt "$work/small" &&
+		line 'is a mount point and .* choose a name in it' || return 1
+	umount "$work/small" && rmdir "$work/small" || return 1
+	echo precious >file && mount --bind in file || return 1
+	run 8 vdi recv --connect-timeout 1 --force rt file &&
+		line 'is a mount point and .* choose another name' || { umount file; return 1; }
+	umount file
+	run 8 vdi recv --connect-timeout 1 rt dangling && line 'dangling exists: choose' || return 1
+	nothing_left ./*.partial || return 1
+	# a file takes the place of a link
+	backup_stdin in dangling --force && [ ! -L dangling ] && nothing_left nowhere dangling.old
+}
+
 test_replace_directory() {
 	random 1000 >in1
 	random 2000 >in2

@@ -18,47 +18,96 @@
 #include "publish_private.h"
 #include "report.h"
 
-/* May PATH be given a new meaning?  Asked early, so that nobody waits in vain. */
-static int publish_check(const struct publish *publish, bool dir)
+static int publish_failed(const char *path)
+{
+	return report_fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+}
+
+/* A name that is no entry of a directory that could be another's: "/", ".", ".." */
+static bool publish_is_nameless(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+
+	return !*name || !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+static bool publish_is_mounted(const char *path)
+{
+	struct statx stx;
+
+	return !statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &stx) &&
+	       stx.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* A directory that is there: 0 if it is empty, or one of stripes to be replaced */
+static int publish_check_dir(const struct publish *publish)
 {
 	const char *foreign;
 	unsigned int stripes;
 	char name[NAME_MAX + 1];
-	struct stat st;
 
-	if (!lstat(publish->old, &st))
+	foreign = publish_foreign(publish->path, &stripes, name, sizeof(name));
+	if (!foreign)
+		return publish_failed(publish->path);
+	if (foreign[0])
 		return report_fail(EXIT_EXISTS,
-				   "%s is in the way: an earlier --force left it; move it away",
-				   publish->old);
-	if (stat(publish->path, &st)) {
-		if (errno == ENOENT)
-			return 0;
-		return report_fail(EXIT_FAILED, "%s: %s", publish->path, strerror(errno));
-	}
-	if (dir != S_ISDIR(st.st_mode))
-		return report_fail(EXIT_EXISTS, dir ?
-				   "%s exists and is not a directory: choose another name" :
-				   "%s exists and is not a file: choose another name",
+				   "%s holds other things (%s): choose a new directory",
+				   publish->path, foreign);
+	if (stripes && !publish->force)
+		return report_fail(EXIT_EXISTS,
+				   "%s exists: choose another name, or replace it with --force",
 				   publish->path);
-	if (!dir && !S_ISREG(st.st_mode))
+	return 0;
+}
+
+/* A file, or a symbolic link: a file takes the place of the link itself. */
+static int publish_check_file(const struct publish *publish, const struct stat *st)
+{
+	struct stat target = *st;
+
+	if (S_ISLNK(st->st_mode) && stat(publish->path, &target) && errno != ENOENT)
+		return publish_failed(publish->path);
+	if (S_ISDIR(target.st_mode))
+		return report_fail(EXIT_EXISTS, "%s exists and is not a file: choose another name",
+				   publish->path);
+	if (!S_ISREG(target.st_mode) && !S_ISLNK(target.st_mode))
 		return report_fail(EXIT_EXISTS, "%s is not a regular file: use - and redirect",
 				   publish->path);
-	if (dir) {
-		foreign = publish_foreign(publish->path, &stripes, name, sizeof(name));
-		if (!foreign)
-			return report_fail(EXIT_FAILED, "%s: %s", publish->path, strerror(errno));
-		if (foreign[0])
-			return report_fail(EXIT_EXISTS,
-					   "%s holds other things (%s): choose a new directory",
-					   publish->path, foreign);
-		if (!stripes)
-			return 0;	/* empty: nothing to lose */
-	}
 	if (!publish->force)
 		return report_fail(EXIT_EXISTS,
 				   "%s exists: choose another name, or replace it with --force",
 				   publish->path);
 	return 0;
+}
+
+/* May PATH be given a new meaning?  All that would fail in the end is to fail here. */
+static int publish_check(const struct publish *publish, bool dir)
+{
+	const char *path = publish->path;
+	struct stat st;
+
+	if (publish_is_nameless(path))
+		return report_fail(EXIT_EXISTS, "%s can't be replaced: choose another name", path);
+	if (!lstat(publish->old, &st))
+		return report_fail(EXIT_EXISTS,
+				   "%s is in the way: an earlier --force left it; move it away",
+				   publish->old);
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : publish_failed(path);
+	if (publish_is_mounted(path))
+		return report_fail(EXIT_EXISTS,
+				   "%s is a mount point and can't be replaced: choose %s", path,
+				   S_ISDIR(st.st_mode) ? "a name in it" : "another name");
+	if (!dir)
+		return publish_check_file(publish, &st);
+	if (S_ISLNK(st.st_mode))
+		return report_fail(EXIT_EXISTS,
+				   "%s is a symbolic link: name the directory itself", path);
+	if (!S_ISDIR(st.st_mode))
+		return report_fail(EXIT_EXISTS,
+				   "%s exists and is not a directory: choose another name", path);
+	return publish_check_dir(publish);
 }
 
 /* A lock on the temporary thing, for as long as this process writes there. */
