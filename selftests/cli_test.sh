@@ -317,6 +317,40 @@ test_target_that_cannot_be_replaced() {
 	backup_stdin in dangling --force && [ ! -L dangling ] && nothing_left nowhere dangling.old
 }
 
+# What has the temporary name and was not left by an earlier one stays as it is.
+test_temporary_name_is_taken() {
+	mkdir dir.partial && touch dir.partial/letter dir.partial/stripe-01-of-01.vdb.partial || return 1
+	run 8 vdi recv rt dir/ && line 'dir.partial is in the way and holds other things: remove it' ||
+		return 1
+	[ -e dir.partial/letter ] && [ -e dir.partial/stripe-01-of-01.vdb.partial ] || return 1
+	mkfifo file.partial
+	run 8 vdi recv rt file && line 'file.partial is not a regular file: remove it' || return 1
+	[ -p file.partial ] && touch x.partial || return 1
+	run 8 vdi recv rt x/ && line 'x.partial is not a directory: remove it' && [ -f x.partial ]
+}
+
+# What was left is not written again: who could read it can't read the new one.
+test_left_over() {
+	local as1='setpriv --reuid vdi1 --regid vdi1 --init-groups'
+	local as2='setpriv --reuid vdi2 --regid vdi2 --init-groups'
+	random 1000 >in
+	echo left >file.partial && chmod 666 file.partial && exec 8<file.partial || return 1
+	backup_stdin in file && [ "$(stat -c %a file)" = 600 ] && [ "$(cat <&8)" = left ] || return 1
+	exec 8<&-
+	mkdir dir.partial && touch dir.partial/stripe-01-of-01.vdb.partial || return 1
+	backup_stdin in dir/ && [ "$(stat -c %a dir)" = 700 ] || return 1
+	id vdi1 vdi2 >/dev/null 2>&1 || return 0
+	mkdir open && chmod 1777 open || return 1
+	# shellcheck disable=SC2086 # words
+	(umask 0; $as2 touch open/file.partial; $as2 mkdir open/dir.partial) || return 1
+	# shellcheck disable=SC2086
+	run 8 $as1 vdi recv --connect-timeout 1 rt open/file &&
+		line 'open/file.partial is in the way: remove it' || return 1
+	# shellcheck disable=SC2086
+	run 8 $as1 vdi recv --connect-timeout 1 rt open/dir/ &&
+		line 'open/dir.partial is in the way: remove it'
+}
+
 test_replace_directory() {
 	random 1000 >in1
 	random 2000 >in2

@@ -67,6 +67,54 @@ test_target_appears_meanwhile() {
 	grep -qx precious file
 }
 
+# engine_at WORD: an engine behind the fifo "go" that has come so far in its script
+engine_at() {
+	[ -p go ] || mkfifo go
+	exec 9<>go
+	timeout 120 media_engine rt write 3<go >engine.out &
+	engine=$!
+	children+=("$engine")
+	until_true grep -q "$1" engine.out
+}
+
+engine_goes_on() {
+	echo go >&9
+	exec 9>&-
+	wait "$engine" || fail "$(cat engine.out)"
+}
+
+# Another one takes PATH.partial for what was left, at the moment it becomes PATH.
+test_committed_while_opened() {
+	preload <<-'END' || return 1
+		int flock(int fd, int operation)
+		{
+			static int waited;
+
+			if (!waited++) {
+				close(open("at", O_WRONLY | O_CREAT, 0600));
+				while (access("on", F_OK))
+					usleep(10000);
+			}
+			return syscall(SYS_flock, fd, operation);
+		}
+	END
+	start recv vdi recv rt file
+	recv=$pid
+	engine_at flushed <<-'END' || return 1
+		write 65536 1
+		flush
+		sync flushed
+		complete
+	END
+	start other env LD_PRELOAD="$PWD/preload.so" vdi recv --connect-timeout 2 other file
+	until_true test -e at || return 1
+	engine_goes_on && ended 0 recv "$recv" && touch on || return 1
+	wait "$pid"
+	[ "$(stat -c %s file)" -gt 65536 ] || fail "file has $(stat -c %s file) bytes" || return 1
+	ended 8 other "$pid" && grep -q 'file exists: choose another name' other.err &&
+		nothing_left file.partial
+}
+
 # Three in the middle, with data after each, then as ever.
 test_flush_more_than_once() {
 	head -c 5000000 /dev/urandom >in

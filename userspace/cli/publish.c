@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "publish_private.h"
@@ -57,7 +56,7 @@ const char *publish_foreign(const char *path, unsigned int *stripes, char *buf, 
 	return buf;
 }
 
-int publish_remove_dir(const char *path, bool itself)
+int publish_remove_dir(const char *path)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
@@ -68,7 +67,14 @@ int publish_remove_dir(const char *path, bool itself)
 		if (publish_is_stripe(entry->d_name))
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
-	return itself && rmdir(path) ? -errno : 0;
+	return rmdir(path) ? -errno : 0;
+}
+
+bool publish_is(const char *path, const struct stat *own)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && st.st_dev == own->st_dev && st.st_ino == own->st_ino;
 }
 
 int publish_create_in(struct publish *publish, const char *name)
@@ -167,13 +173,6 @@ int publish_withdraw(struct publish *publish)
 	return ret;
 }
 
-static bool publish_is(const char *path, const struct stat *own)
-{
-	struct stat st;
-
-	return !lstat(path, &st) && st.st_dev == own->st_dev && st.st_ino == own->st_ino;
-}
-
 int publish_orphan(struct publish *publish, int fd, bool keep)
 {
 	struct stat own, st;
@@ -212,7 +211,7 @@ void publish_settle(struct publish *publish)
 	if (!publish->replaced)
 		return;
 	if (publish->dir_fd >= 0)
-		ret = publish_remove_dir(publish->old, true);
+		ret = publish_remove_dir(publish->old);
 	else if (unlink(publish->old))
 		ret = -errno;
 	if (ret)
@@ -221,22 +220,34 @@ void publish_settle(struct publish *publish)
 	publish->replaced = false;
 }
 
+bool publish_left(const struct publish *publish)
+{
+	return publish->claimed && publish_is(publish->partial, &publish->own);
+}
+
 void publish_discard(struct publish *publish)
 {
-	if (!publish->claimed)
+	if (!publish_left(publish))
 		return;
 	if (publish->dir_fd >= 0)
-		publish_remove_dir(publish->partial, true);
+		publish_remove_dir(publish->partial);
 	else
 		unlink(publish->partial);
 }
 
-void publish_free(struct publish *publish)
+void publish_close(struct publish *publish)
 {
 	if (publish->file_fd >= 0)
 		close(publish->file_fd);
 	if (publish->dir_fd >= 0)
 		close(publish->dir_fd);
+	publish->file_fd = -1;
+	publish->dir_fd = -1;
+}
+
+void publish_free(struct publish *publish)
+{
+	publish_close(publish);
 	if (publish->parent_fd >= 0)
 		close(publish->parent_fd);
 	free(publish->path);

@@ -8,6 +8,7 @@
 #define VDI_PUBLISH_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 struct publish {
 	char *path;		/* without trailing slashes */
@@ -18,6 +19,7 @@ struct publish {
 	int file_fd;		/* the temporary file, for the caller to take */
 	bool force;
 	bool claimed;		/* the temporary thing is ours */
+	struct stat own;	/* what that is, whatever its name */
 	bool replaced;		/* there is a PATH.old of ours */
 };
 
@@ -43,6 +45,7 @@ int publish_withdraw(struct publish *publish);	/* 0 or -errno; durable */
  * it replaced is back.  Returns 1 if it is PATH, 0 if not, or -errno.
  */
 int publish_orphan(struct publish *publish, int fd, bool keep);
+bool publish_left(const struct publish *publish);	/* is it there as PATH.partial? */
 void publish_settle(struct publish *publish);	/* what was replaced goes */
 void publish_discard(struct publish *publish);	/* the temporary thing goes */
 void publish_free(struct publish *publish);

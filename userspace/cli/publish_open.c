@@ -11,16 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "publish_private.h"
 #include "report.h"
 
+#define PUBLISH_TRIES	10
+
 static int publish_failed(const char *path)
 {
 	return report_fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+}
+
+static int publish_busy(const struct publish *publish)
+{
+	return report_fail(EXIT_EXISTS, "%s is being written by another vdi: wait for it",
+			   publish->partial);
 }
 
 /* A name that is no entry of a directory that could be another's: "/", ".", ".." */
@@ -110,66 +117,145 @@ static int publish_check(const struct publish *publish, bool dir)
 	return publish_check_dir(publish);
 }
 
-/* A lock on the temporary thing, for as long as this process writes there. */
-static int publish_lock(struct publish *publish, int fd)
+/*
+ * A lock on the temporary thing, for as long as @fd is open.  0, an exit code, or
+ * -EAGAIN: whoever had the lock before has given it another name, or removed it.
+ */
+static int publish_lock(const struct publish *publish, int fd, struct stat *st)
 {
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
-		publish->claimed = true;
-		return 0;
-	}
-	return report_fail(EXIT_EXISTS, "%s is being written by another vdi: wait for it",
-			   publish->partial);
+	bool locked = !flock(fd, LOCK_EX | LOCK_NB);
+
+	if (!locked && errno == EWOULDBLOCK)
+		return publish_busy(publish);
+	if (!locked || fstat(fd, st))
+		return publish_failed(publish->partial);
+	return publish_is(publish->partial, st) ? 0 : -EAGAIN;
 }
 
-static int publish_open_file(struct publish *publish, unsigned int mode)
-{
-	struct stat st, old;
-	int ret;
-
-	publish->file_fd = open(publish->partial,
-				O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
-	if (publish->file_fd < 0)
-		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
-	ret = publish_lock(publish, publish->file_fd);
-	if (ret)
-		return ret;
-	if (fstat(publish->file_fd, &st) || !S_ISREG(st.st_mode))
-		return report_fail(EXIT_FAILED, "%s is not a regular file: remove it",
-				   publish->partial);
-	if (ftruncate(publish->file_fd, 0) ||
-	    (!stat(publish->path, &old) && fchmod(publish->file_fd, old.st_mode & 07777)))
-		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
-	return 0;
-}
-
-static int publish_open_dir(struct publish *publish)
+static int publish_remove(const struct publish *publish, bool dir)
 {
 	unsigned int stripes;
 	const char *foreign;
 	char name[NAME_MAX + 1];
 	int ret;
 
-	if (mkdir(publish->partial, 0700) && errno != EEXIST)
-		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
-	publish->dir_fd = open(publish->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (publish->dir_fd < 0)
-		return report_fail(EXIT_FAILED, "%s: %s", publish->partial, strerror(errno));
-	ret = publish_lock(publish, publish->dir_fd);
+	if (dir) {
+		foreign = publish_foreign(publish->partial, &stripes, name, sizeof(name));
+		if (!foreign || foreign[0])
+			return report_fail(EXIT_EXISTS,
+					   "%s is in the way and holds other things: remove it",
+					   publish->partial);
+		ret = publish_remove_dir(publish->partial);
+	} else {
+		ret = unlink(publish->partial) ? -errno : 0;
+	}
+	if (ret)
+		return report_fail(EXIT_EXISTS, "%s is in the way: remove it (%s)",
+				   publish->partial, strerror(-ret));
+	return 0;
+}
+
+/*
+ * What an earlier one left goes, and is not written again: others may own it, read
+ * it, or have it open.
+ */
+static int publish_clear(const struct publish *publish, bool dir)
+{
+	int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	struct stat st;
+	int fd, ret;
+
+	if (lstat(publish->partial, &st))
+		return errno == ENOENT ? 0 : publish_failed(publish->partial);
+	if (dir ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
+		return report_fail(EXIT_EXISTS, "%s is not a %s: remove it", publish->partial,
+				   dir ? "directory" : "regular file");
+	fd = open(publish->partial, flags | (dir ? O_RDONLY | O_DIRECTORY : O_RDWR));
+	if (fd < 0 && errno == ENOENT)
+		return -EAGAIN;
+	if (fd < 0)
+		return report_fail(EXIT_EXISTS, "%s is in the way: remove it (%s)",
+				   publish->partial, strerror(errno));
+	ret = publish_lock(publish, fd, &st);
+	if (!ret)
+		ret = publish_remove(publish, dir);
+	close(fd);
+	return ret;
+}
+
+/* A new one: 0, an exit code, or -EAGAIN as above */
+static int publish_create(struct publish *publish, bool dir, unsigned int mode)
+{
+	int *fd = dir ? &publish->dir_fd : &publish->file_fd;
+	struct stat old;
+	int ret;
+
+	if (dir && !mkdir(publish->partial, 0700))
+		*fd = open(publish->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	else if (!dir)
+		*fd = open(publish->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (*fd < 0)
+		return errno == EEXIST || (dir && errno == ENOENT) ? -EAGAIN :
+		       publish_failed(publish->partial);
+	ret = publish_lock(publish, *fd, &publish->own);
 	if (ret)
 		return ret;
-	foreign = publish_foreign(publish->partial, &stripes, name, sizeof(name));
-	if (!foreign || foreign[0])
-		return report_fail(EXIT_EXISTS,
-				   "%s is in the way and holds other things: remove it",
-				   publish->partial);
-	publish_remove_dir(publish->partial, false);
+	publish->claimed = true;
+	if (!dir && !stat(publish->path, &old) && fchmod(*fd, old.st_mode & 07777))
+		return publish_failed(publish->partial);
+	return 0;
+}
+
+/*
+ * One try, likewise.  While PATH.partial is ours nobody else gives PATH a name, so that
+ * what was asked before is asked again.
+ */
+static int publish_try(struct publish *publish, bool dir, unsigned int mode)
+{
+	int ret = publish_clear(publish, dir);
+
+	if (!ret)
+		ret = publish_create(publish, dir, mode);
+	if (!ret)
+		ret = publish_check(publish, dir);
+	/* one that has withdrawn its backup may have renamed that over ours */
+	if (!ret && !publish_is(publish->partial, &publish->own))
+		ret = -EAGAIN;
+	if (ret == -EAGAIN)
+		publish_close(publish);
+	return ret;
+}
+
+static int publish_claim(struct publish *publish, bool dir, unsigned int mode)
+{
+	int ret = -EAGAIN;
+	unsigned int i;
+
+	for (i = 0; ret == -EAGAIN && i < PUBLISH_TRIES; i++)
+		ret = publish_try(publish, dir, mode);
+	return ret == -EAGAIN ? publish_busy(publish) : ret;
+}
+
+static int publish_open_parent(struct publish *publish)
+{
+	char *slash = strrchr(publish->path, '/');
+	char *parent;
+
+	if (!slash)
+		parent = strdup(".");
+	else
+		parent = strndup(publish->path, slash == publish->path ? 1 : slash - publish->path);
+	publish->parent_fd = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	free(parent);
+	if (publish->parent_fd < 0)
+		return report_fail(EXIT_FAILED, "%s: its directory: %s", publish->path,
+				   strerror(errno));
 	return 0;
 }
 
 int publish_open(struct publish *publish, const char *path, bool dir, bool force,
 		 unsigned int mode)
 {
-	char *slash, *parent;
 	size_t len = strlen(path);
 	int ret;
 
@@ -185,17 +271,7 @@ int publish_open(struct publish *publish, const char *path, bool dir, bool force
 	    asprintf(&publish->old, "%s.old", publish->path) < 0)
 		return report_fail(EXIT_FAILED, "out of memory");
 	ret = publish_check(publish, dir);
-	if (ret)
-		return ret;
-
-	slash = strrchr(publish->path, '/');
-	if (!slash)
-		parent = strdup(".");
-	else
-		parent = strndup(publish->path, slash == publish->path ? 1 : slash - publish->path);
-	publish->parent_fd = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	free(parent);
-	if (publish->parent_fd < 0)
-		return report_fail(EXIT_FAILED, "%s: its directory: %s", path, strerror(errno));
-	return dir ? publish_open_dir(publish) : publish_open_file(publish, mode);
+	if (!ret)
+		ret = publish_open_parent(publish);
+	return ret ? ret : publish_claim(publish, dir, mode);
 }
