@@ -115,6 +115,49 @@ test_committed_while_opened() {
 		nothing_left file.partial
 }
 
+# Until the engine has ended its backup may lose its name: none is replaced before.
+test_replaced_before_the_end() {
+	start recv vdi recv rt file
+	engine_at completed <<-'END' || return 1
+		write 65536 1
+		flush
+		complete
+		sync completed
+		abort
+	END
+	run 8 vdi recv --connect-timeout 2 --force other file &&
+		line 'file is not yet settled: wait for the vdi that wrote it' || return 1
+	engine_goes_on && ended 4 recv "$pid" && nothing_left file && [ -f file.partial ]
+}
+
+# A name that somebody has given to something else is not ours to take.
+test_name_becomes_others() {
+	start recv vdi recv rt file
+	engine_at completed <<-'END' || return 1
+		write 65536 1
+		flush
+		complete
+		sync completed
+		abort
+	END
+	echo precious >x && mv x file || return 1
+	engine_goes_on && ended 4 recv "$pid" && grep -qx precious file && nothing_left file.partial
+}
+
+test_temporary_name_becomes_others() {
+	start recv vdi recv rt file
+	engine_at flushed <<-'END' || return 1
+		write 65536 1
+		flush
+		sync flushed
+		complete	= 1117
+	END
+	echo precious >x && mv x file.partial || return 1
+	engine_goes_on && ended 1 recv "$pid" && nothing_left file && grep -qx precious file.partial ||
+		return 1
+	grep -q 'somebody has moved, removed or replaced its .partial' recv.err
+}
+
 # Three in the middle, with data after each, then as ever.
 test_flush_more_than_once() {
 	head -c 5000000 /dev/urandom >in

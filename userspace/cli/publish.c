@@ -137,6 +137,8 @@ int publish_commit(struct publish *publish)
 	struct stat st;
 	int ret;
 
+	if (!publish_is(publish->partial, &publish->own))
+		return -ESTALE;
 	if (publish->dir_fd >= 0 && fsync(publish->dir_fd))
 		return -errno;
 	if (publish->dir_fd >= 0) {
@@ -162,8 +164,17 @@ int publish_commit(struct publish *publish)
 
 int publish_withdraw(struct publish *publish)
 {
-	int ret = publish_rename(publish->path, publish->partial, 0);
+	int ret;
 
+	/* somebody has given the name to something else, which stays */
+	if (!publish_is(publish->path, &publish->own)) {
+		if (publish->replaced)
+			report_warn("%s is another's: what this one replaced is kept as %s",
+				    publish->path, publish->old);
+		publish->replaced = false;
+		return 0;
+	}
+	ret = publish_rename(publish->path, publish->partial, 0);
 	if (!ret && publish->replaced) {
 		ret = publish_rename(publish->old, publish->path, 0);
 		publish->replaced = false;
@@ -173,15 +184,13 @@ int publish_withdraw(struct publish *publish)
 	return ret;
 }
 
-int publish_orphan(struct publish *publish, int fd, bool keep)
+int publish_orphan(struct publish *publish, bool keep)
 {
-	struct stat own, st;
+	struct stat st;
 	int ret = 0;
 
-	if (fstat(fd, &own))
-		return -errno;
 	publish->replaced = publish->force && !lstat(publish->old, &st);
-	if (!publish_is(publish->path, &own)) {
+	if (!publish_is(publish->path, &publish->own)) {
 		/* between two names, where they can't be exchanged */
 		if (publish->replaced && lstat(publish->path, &st))
 			ret = publish_rename(publish->old, publish->path, 0);

@@ -36,15 +36,16 @@ int publish_open_in(struct publish *publish, const char *name);	/* one that is t
 /* NAME.partial becomes NAME there, or back: 0 or -errno */
 int publish_name_in(struct publish *publish, const char *name, bool final);
 
-int publish_commit(struct publish *publish);	/* 0 or -errno; durable */
+/* 0 or -errno, -ESTALE if PATH.partial is not what was written; durable */
+int publish_commit(struct publish *publish);
 int publish_withdraw(struct publish *publish);	/* 0 or -errno; durable */
 /*
- * As seen by a process that has not written it: @fd is what was PATH.partial in
- * the beginning.  At whatever point the other one ended, makes it PATH for good
- * if it has got that name and @keep is set, or else takes the name away, and what
- * it replaced is back.  Returns 1 if it is PATH, 0 if not, or -errno.
+ * As seen by a process that has not written it.  At whatever point the other one
+ * ended, makes what was PATH.partial in the beginning PATH for good if it has got
+ * that name and @keep is set, or else takes the name away, and what it replaced is
+ * back.  Returns 1 if it is PATH, 0 if not, or -errno.
  */
-int publish_orphan(struct publish *publish, int fd, bool keep);
+int publish_orphan(struct publish *publish, bool keep);
 bool publish_left(const struct publish *publish);	/* is it there as PATH.partial? */
 void publish_settle(struct publish *publish);	/* what was replaced goes */
 void publish_discard(struct publish *publish);	/* the temporary thing goes */

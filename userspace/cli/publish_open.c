@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "report.h"
 
 #define PUBLISH_TRIES	10
+#define PUBLISH_WAIT_MS	100	/* between them: an end takes no longer */
 
 static int publish_failed(const char *path)
 {
@@ -28,6 +30,32 @@ static int publish_busy(const struct publish *publish)
 {
 	return report_fail(EXIT_EXISTS, "%s is being written by another vdi: wait for it",
 			   publish->partial);
+}
+
+/*
+ * Is PATH the work of a vdi that has not ended?  It may have to take the name back,
+ * and keeps its lock until it knows.
+ */
+static bool publish_unsettled(const char *path)
+{
+	unsigned int i;
+	struct stat st;
+	bool locked;
+	int fd;
+
+	if (lstat(path, &st) || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+		return false;
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	for (i = 0; i < PUBLISH_TRIES; i++) {
+		locked = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+		if (!locked)
+			break;
+		poll(NULL, 0, PUBLISH_WAIT_MS);
+	}
+	close(fd);
+	return locked;
 }
 
 /* A name that is no entry of a directory that could be another's: "/", ".", ".." */
@@ -96,6 +124,9 @@ static int publish_check(const struct publish *publish, bool dir)
 
 	if (publish_is_nameless(path))
 		return report_fail(EXIT_EXISTS, "%s can't be replaced: choose another name", path);
+	if (publish->force && publish_unsettled(path))
+		return report_fail(EXIT_EXISTS,
+				   "%s is not yet settled: wait for the vdi that wrote it", path);
 	if (!lstat(publish->old, &st))
 		return report_fail(EXIT_EXISTS,
 				   "%s is in the way: an earlier --force left it; move it away",
@@ -218,7 +249,7 @@ static int publish_try(struct publish *publish, bool dir, unsigned int mode)
 		ret = publish_create(publish, dir, mode);
 	if (!ret)
 		ret = publish_check(publish, dir);
-	/* one that has withdrawn its backup may have renamed that over ours */
+	/* one that was not settled may have taken its name back, over ours */
 	if (!ret && !publish_is(publish->partial, &publish->own))
 		ret = -EAGAIN;
 	if (ret == -EAGAIN)

@@ -72,6 +72,9 @@ static uint32_t recv_error(struct recv *recv, unsigned int index, int error)
 			report_fail(0,
 				    "%s: the stream is empty: that is no backup, unless --allow-empty is given",
 				    path);
+		else if (error == -ESTALE)
+			report_fail(0, "%s: somebody has moved, removed or replaced its .partial",
+				    path);
 		else if (error == -EPIPE)
 			report_fail(0, "%s: nobody reads it any more", path);
 		else

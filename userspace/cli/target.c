@@ -460,6 +460,8 @@ static bool target_give_up(struct target *target)
 		publish_discard(&target->publish);
 		return false;
 	}
+	if (!publish_left(&target->publish))
+		return false;
 	report_info("%s holds what came, and is not a backup", target->publish.partial);
 	return true;
 }
@@ -500,12 +502,10 @@ static int target_orphan_spoil(struct target *target, unsigned int index)
 
 void target_orphan(struct target *target, bool keep)
 {
-	int fds[TARGET_ORPHAN_FDS];
 	unsigned int i;
 	int ret;
 
-	target_orphan_fds(target, fds);
-	ret = publish_orphan(&target->publish, fds[1], keep);
+	ret = publish_orphan(&target->publish, keep);
 	if (ret > 0)
 		return;
 	if (ret < 0)
@@ -515,7 +515,8 @@ void target_orphan(struct target *target, bool keep)
 		ret = target_orphan_spoil(target, i);
 	if (ret)
 		report_warn("%s: stripe %u: %s", target->publish.partial, i, strerror(-ret));
-	report_info("%s holds what came, and is not a backup", target->publish.partial);
+	if (publish_left(&target->publish))
+		report_info("%s holds what came, and is not a backup", target->publish.partial);
 }
 
 bool target_close(struct target *target, bool keep)
