@@ -631,6 +631,30 @@ test_broken_stdout() {
 	cp get.err "$err" && line 'stdout: Broken pipe' && ended 4 send "$pid"
 }
 
+# What would go to, or come from, a closed descriptor is lost: that is no success.
+# A set, or a file, must not be there instead.
+test_closed_descriptors() {
+	random 1000000 >in
+	backup_stdin in file || return 1
+	start send vdi send rt file
+	run 1 bash -c 'vdi get rt >&-' && line 'stdout: Bad file descriptor' && ended 4 send "$pid" ||
+		return 1
+	start recv bash -c 'vdi recv rt - >&-'
+	until_true there_is rt && run 1 bash -c 'vdi list >&-' && line "stdout can't be written" ||
+		return 1
+	run_in in 1 vdi put rt && ended 1 recv "$pid" && grep -q 'Bad file descriptor' recv.err ||
+		return 1
+	start recv vdi recv --allow-empty rt empty
+	run 1 bash -c 'vdi put --allow-empty rt <&-' && line 'stdin: Bad file descriptor' || return 1
+	ended 4 recv "$pid" && nothing_left empty || return 1
+	# errors go nowhere, and into nothing
+	start recv bash -c 'vdi recv --force -v rt file 2>&-'
+	run_in in 0 bash -c 'vdi put -v rt 2>&-' && ended 0 recv "$pid" || return 1
+	start send bash -c 'vdi send rt file >&- 2>&- <&-'
+	vdi get rt >back && ended 0 send "$pid" && cmp in back || return 1
+	run 1 bash -c 'vdi send rt nothing 2>&-' && [ ! -s "$err" ]
+}
+
 # The programs that the documents show work, with each other and with vdi.
 test_example_programs() {
 	local f

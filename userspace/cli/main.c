@@ -3,8 +3,10 @@
  * The command `vdi`: finds the verb.  Owns the list of verbs and nothing of
  * what they do.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,15 +53,20 @@ static int main_help(void)
 	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Descriptors 0..2 must be open: a set must never be where a message goes. */
-static void main_std_fds(void)
+/*
+ * Descriptors 0..2 must be open: a set must never be where a message goes.  One
+ * that was closed stays unusable: a restore that went there would be lost, and
+ * what came from there an empty backup.
+ */
+static bool main_std_fds(void)
 {
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fd;
 
-	while (fd >= 0 && fd <= STDERR_FILENO)
-		fd = dup(fd);
-	if (fd > STDERR_FILENO)
-		close(fd);
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -67,7 +74,8 @@ int main(int argc, char **argv)
 	char option[] = "--help";
 	size_t i;
 
-	main_std_fds();
+	if (!main_std_fds())
+		return report_fail(EXIT_FAILED, "/dev/null: %s", strerror(errno));
 	opterr = 0;
 	if (argc < 2)
 		return report_fail(EXIT_USAGE, "no verb: see vdi help");
