@@ -290,6 +290,26 @@ test_disk_full() {
 		rmdir "$work/small"
 }
 
+# A limit of the size of files is an error like a full disk, on both sides.
+test_file_size_limit() {
+	make_db db 300 || return 1
+	run 3 bash -c 'ulimit -f 300; exec vdi backup --transfer-size 64K sqlite:db target' || return 1
+	said 'client: .*no space left: make room' && said 'answered with 112' &&
+		nothing_left target || return 1
+	rm target.partial
+	run 0 vdi backup sqlite:db target || return 1
+	run 1 bash -c 'ulimit -f 300; exec vdi restore target sqlite:new.db' &&
+		said 'engine: .*(make room|File too large)' && nothing_left new.db new.db.partial
+}
+
+# Who started it may ignore the signal by which a process hears of its children.
+test_sigchld_ignored() {
+	make_db db 10 &&
+		run 0 timeout -k 1 30 bash -c 'trap "" CHLD; exec vdi backup sqlite:db target' &&
+		run 0 timeout -k 1 30 bash -c 'trap "" CHLD; exec vdi restore target sqlite:new.db' &&
+		same_content db new.db
+}
+
 # Stops the client, so that what is done to it comes half-way: $client, $engine.
 # Only the shell's own means, for a backup may take less than a process does.
 start_half_way() {

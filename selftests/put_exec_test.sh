@@ -96,8 +96,20 @@ test_ended_from_outside() {
 	done
 }
 
-# SIGPIPE is as a command expects it, and it has no descriptors of ours.
+# Its status counts as well where nobody was to be told of the end of children.
+test_sigchld_ignored() {
+	start recv vdi recv rt file
+	until_true there_is rt && run 1 bash -c 'trap "" CHLD; exec vdi put rt --exec sh -c "echo; exit 3"' &&
+		line 'sh exited with status 3' && no_backup 4
+}
+
+# SIGPIPE and SIGXFSZ are as a command expects them, and it has no descriptors of ours.
 test_what_it_inherits() {
+	local ignored
+	put 0 grep SigIgn /proc/self/status && ended 0 recv "$pid" || return 1
+	start send vdi send rt file
+	ignored=0x$(vdi get rt | cut -f 2) && ended 0 send "$pid" && rm file || return 1
+	[ $((ignored & 1 << 12 | ignored & 1 << 24)) = 0 ] || fail "ignored: $ignored" || return 1
 	put 0 bash -c 'yes | head -n 1; echo "${PIPESTATUS[0]}"; ls /proc/self/fd | wc -l' 7>&- &&
 		ended 0 recv "$pid" || return 1
 	start send vdi send rt file

@@ -101,6 +101,14 @@ test_restore_over() {
 		nothing_left db/y.db.old db/y.db.partial
 }
 
+# A limit of the size of files ends a restore as a full disk does.
+test_file_size_limit() {
+	databases && client vs && sql 0 "BACKUP DATABASE x $to" 0 && client vs || return 1
+	run 1 bash -c 'ulimit -f 300; exec vdi-sqlcmd "$@"' '' -b -Q "RESTORE DATABASE y $from" || return 1
+	ended 3 client "$client" && printed 'DATABASE is terminating abnormally' &&
+		nothing_left db/y.db db/y.db.partial
+}
+
 # A client that ends without an answer, in each way; nothing is taken for a success.
 test_client_dies() {
 	databases || return 1

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,11 +70,20 @@ static bool main_std_fds(void)
 	return true;
 }
 
+static void main_signals(void)
+{
+	/* who ignores it is not told how his children ended, and may wait for ever */
+	signal(SIGCHLD, SIG_DFL);
+	/* a limit of the size of files is an error of the write, as a full disk is */
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
 	char option[] = "--help";
 	size_t i;
 
+	main_signals();
 	if (!main_std_fds())
 		return report_fail(EXIT_FAILED, "/dev/null: %s", strerror(errno));
 	opterr = 0;

@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-/* watch_block_signals() is for this process; a command expects none of that. */
+/* What main() and watch_block_signals() do is for this process; a command expects none of it. */
 static int producer_spawn(pid_t *pid, char **command, int out)
 {
 	posix_spawn_file_actions_t actions;
@@ -29,6 +29,7 @@ static int producer_spawn(pid_t *pid, char **command, int out)
 	sigemptyset(&none);
 	sigemptyset(&ignored);
 	sigaddset(&ignored, SIGPIPE);
+	sigaddset(&ignored, SIGXFSZ);
 	ret = posix_spawn_file_actions_init(&actions);
 	if (ret)
 		return -ret;

@@ -118,6 +118,7 @@ static void subject_exec(const struct subject_spec *spec, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	subject_env(spec);
 	fd = open("/dev/null", O_RDONLY);
 	dup2(fd, STDIN_FILENO);

@@ -385,6 +385,7 @@ int main(int argc, char **argv)
 	state.run.wait_ms = main_wait_ms();
 	message_setup(&state.message);
 	run_setup(&state.run);
+	signal(SIGXFSZ, SIG_IGN);	/* a limit is an error of the write */
 	watch_block_signals();
 	return watch_run(&watch);
 }
