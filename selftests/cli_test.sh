@@ -511,6 +511,27 @@ test_interrupt_put() {
 	cp recv.err "$err" && said 'interrupted by SIGINT' && nothing_left file file.partial
 }
 
+# What whoever started it had it ignore is no end; the others are.
+test_ignored_signals() {
+	local pids sig
+	mkfifo fifo
+	exec 9<>fifo
+	start recv bash -c 'trap "" HUP INT; exec vdi recv rt file'
+	start_in fifo put bash -c 'trap "" HUP INT; exec vdi put --transfer-size 64K rt'
+	pids="${children[-2]} ${children[-1]}"
+	until_true state_is rt active || return 1
+	for sig in HUP INT; do
+		for pid in $pids; do
+			kill -"$sig" "$(child_of "$pid")" || return 1
+		done
+	done
+	random 1000000 | tee in >&9 && until_true moved rt 900000 && exec 9>&- || return 1
+	ended 0 put "${pids#* }" && ended 0 recv "${pids% *}" && [ ! -s recv.err ] && [ ! -s put.err ] ||
+		return 1
+	start recv bash -c 'trap "" HUP INT; exec vdi recv rt other'
+	until_true there_is rt && kill -TERM "$(child_of "$pid")" && ended 143 recv "$pid"
+}
+
 test_abort_by_name() {
 	local text='said "no" to \it'
 	start_idle_pair || return 1

@@ -32,13 +32,24 @@ struct watch_thread {
 	int code;
 };
 
+void watch_signals(sigset_t *set)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action;
+	size_t i;
+
+	sigemptyset(set);
+	sigaddset(set, SIGUSR1);
+	/* blocked, a signal that is ignored would come all the same */
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!sigaction(ends[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			sigaddset(set, ends[i]);
+}
+
+/* With the one by which the thread of the work says that it is done */
 static void watch_set(sigset_t *set)
 {
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
-	sigaddset(set, SIGUSR1);
+	watch_signals(set);
 	sigaddset(set, SIGUSR2);
 }
 

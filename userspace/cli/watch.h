@@ -5,6 +5,7 @@
 #ifndef VDI_WATCH_H
 #define VDI_WATCH_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 struct watch {
@@ -21,6 +22,12 @@ struct watch {
 	/* what to say when the work does not end although it should; an exit code */
 	int (*stuck)(void *ctx);
 };
+
+/*
+ * The signals that are taken: SIGUSR1, and of those that ask for an end the ones that
+ * this process was not started to ignore (nohup, a shell's background).
+ */
+void watch_signals(sigset_t *set);
 
 /* To be called before any thread is made. */
 void watch_block_signals(void);
