@@ -676,6 +676,33 @@ test_closed_descriptors() {
 	run 1 bash -c 'vdi send rt nothing 2>&-' && [ ! -s "$err" ]
 }
 
+listed() {
+	[ "$(vdi list | wc -c)" -gt "$1" ]
+}
+
+# What was not printed is no success, whatever could be printed later.
+test_stdout_full() {
+	local i v name fault=("$top/.build/selftests/syscall_fault" --log log --files "$out" ENOSPC 1 --)
+	start recv vdi recv rt null:
+	until_true there_is rt || return 1
+	for v in list 'stat rt' doctor 'abort rt'; do
+		run 1 bash -c "vdi $v --json >/dev/full" && line "stdout can't be written" || return 1
+	done
+	ended 4 recv "$pid" || return 1
+	# more than fits into a buffer
+	name=$(printf 'x%.0s' {1..240})
+	for ((i = 0; i < 14; i++)); do
+		start recv vdi recv "$name.$i" null:
+	done
+	until_true listed 4200 || return 1
+	run 1 "${fault[@]}" vdi list && line "stdout can't be written" || return 1
+	grep -q '^met write' log && [ -s "$out" ] || return 1
+	run 1 "${fault[@]}" vdi selftest --list && line "stdout can't be written" || return 1
+	TMPDIR=$PWD run 1 "${fault[@]}" vdi selftest --size 1M --only backup/connect \
+		--backup 'vdi recv -q {} {medium}' --restore 'vdi send -q {} {medium}' || return 1
+	line "stdout can't be written" && grep -q ' 0 failed' "$out"
+}
+
 # The programs that the documents show work, with each other and with vdi.
 test_example_programs() {
 	local f

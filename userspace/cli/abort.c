@@ -38,7 +38,7 @@ static int abort_json(const char *name)
 	json_string(&json, "name", name);
 	json_close(&json, '}');
 	json_end(&json);
-	return fflush(stdout) ? report_fail(EXIT_FAILED, "stdout can't be written") : 0;
+	return report_stdout();
 }
 
 int verb_abort(int argc, char **argv)

@@ -10,6 +10,7 @@
 
 #include "checks.h"
 #include "cli.h"
+#include "report.h"
 
 #define CHECKS_COMMON	(CHECK_BIT(CHECK_ALIVE + 1) - 1)
 
@@ -240,7 +241,7 @@ int checks_finish(struct checks *checks)
 
 	printf("1..%u\n# %u passed, %u failed, %u skipped\n", checks->number, good, bad,
 	       checks->number - good - bad);
-	if (fflush(stdout))
+	if (report_stdout())
 		return EXIT_FAILED;
 	return good && !bad ? EXIT_DONE : EXIT_FAILED;
 }

@@ -374,7 +374,6 @@ int verb_doctor(int argc, char **argv)
 		json_close(&json, '}');
 		json_end(&json);
 	}
-	if (fflush(stdout))
-		return report_fail(EXIT_FAILED, "stdout can't be written");
-	return doctor.problems ? EXIT_FAILED : EXIT_DONE;
+	ret = report_stdout();
+	return doctor.problems ? EXIT_FAILED : ret;
 }

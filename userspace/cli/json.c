@@ -129,6 +129,5 @@ void json_monotonic(struct json *json, const char *key, uint64_t ns)
 void json_end(struct json *json)
 {
 	putc('\n', json->out);
-	fflush(json->out);
 	json->more = false;
 }

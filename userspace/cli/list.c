@@ -102,5 +102,5 @@ int verb_list(int argc, char **argv)
 		json_close(&json, '}');
 		json_end(&json);
 	}
-	return fflush(stdout) ? report_fail(EXIT_FAILED, "stdout can't be written") : 0;
+	return report_stdout();
 }

@@ -51,7 +51,7 @@ static int main_help(void)
 	puts("\n"
 	     "vdi VERB --help explains one verb, vdi(1) all of them.\n"
 	     "vdi --version prints the version.");
-	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+	return report_stdout();
 }
 
 /*
@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 		return report_fail(EXIT_USAGE, "no verb: see vdi help");
 	if (!strcmp(argv[1], "--version")) {
 		printf("vdi %s\n", vdi_version());
-		return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+		return report_stdout();
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    (!strcmp(argv[1], "help") && argc == 2))

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "report.h"
 
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -119,6 +120,14 @@ void report_verbose(const char *fmt, ...)
 	va_start(ap, fmt);
 	report_line(fmt, ap);
 	va_end(ap);
+}
+
+int report_stdout(void)
+{
+	/* an earlier flush may have failed, and this one has nothing left to do */
+	if (!fflush(stdout) && !ferror(stdout))
+		return EXIT_DONE;
+	return report_fail(EXIT_FAILED, "stdout can't be written");
 }
 
 void report_transient(const char *line, int columns)

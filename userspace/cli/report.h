@@ -17,6 +17,9 @@ void report_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void report_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void report_verbose(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* What was printed on stdout is written: EXIT_DONE, or EXIT_FAILED after a line. */
+int report_stdout(void);
+
 /* A line that is overwritten by the next one: the progress display. */
 void report_transient(const char *line, int columns);
 void report_transient_end(bool keep);

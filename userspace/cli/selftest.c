@@ -84,7 +84,7 @@ static int selftest_list(void)
 	puts("Checks:");
 	for (i = 0; i < CHECK_COUNT; i++)
 		printf("  %-16s %s\n", check_name(i), check_text(i));
-	return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+	return report_stdout();
 }
 
 /* TRIAL, CHECK or TRIAL/CHECK: the checks that it means in this trial */

@@ -96,7 +96,7 @@ int session_option(struct session *session, int option, char **argv, const char 
 	switch (option) {
 	case 'h':
 		fputs(help, stdout);
-		return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+		return report_stdout();
 	case 'q':
 		report_level(-1);
 		return -1;

@@ -70,5 +70,5 @@ int verb_stat(int argc, char **argv)
 	} else {
 		show_set_text(&stat);
 	}
-	return fflush(stdout) ? report_fail(EXIT_FAILED, "stdout can't be written") : 0;
+	return report_stdout();
 }
