@@ -390,6 +390,18 @@ test_timeouts() {
 		nothing_left file
 }
 
+# The engine's input falls silent, and it is the engine that has no patience.
+test_timeout_of_stdin() {
+	mkfifo fifo
+	exec 9<>fifo
+	start recv vdi recv rt file
+	until_true there_is rt || return 1
+	echo begun >&9
+	run_in fifo 5 timeout -k 1 30 vdi put --idle-timeout 1s rt || return 1
+	line 'nothing came from stdin for 1 s: the backup is aborted' && exec 9>&- || return 1
+	ended 4 recv "$pid" && grep -q 'silent for 1 s' recv.err && nothing_left file
+}
+
 test_two_devices_want_two_streams() {
 	start recv vdi recv -n 2 rt dir/
 	run 1 vdi put rt && line 'has 2 devices' || return 1

@@ -59,6 +59,37 @@ test_late() {
 	vdi get rt >back && ended 0 send "$pid" && [ "$(cat back)" = $'1\n2' ]
 }
 
+command_gone() {
+	! pgrep -f '^sleep 98765'
+}
+
+# What it leaves behind has the pipe open; a bad end counts all the same, and at once.
+test_fails_before_its_children() {
+	put 1 bash -c 'sleep 98765 & echo $! >child; exit 3' && line 'bash exited with status 3' &&
+		no_backup 4 || return 1
+	kill "$(cat child)" || fail "put has waited for the child" || return 1
+	put 1 bash -c 'sleep 98765 & echo $! >child; kill -KILL $$' && line 'killed by signal 9' &&
+		no_backup 4 && kill "$(cat child)"
+}
+
+# silent COMMAND...: too long for put, which ends it
+silent() {
+	start recv vdi recv rt file
+	until_true there_is rt && run 5 timeout -k 1 30 vdi put --idle-timeout 1s rt --exec "$@" &&
+		line "nothing came from $1 for 1 s: the backup is aborted" && until_true command_gone &&
+		no_backup 4 && grep -q 'silent for 1 s' recv.err
+}
+
+test_silent() {
+	silent sleep 98765 || return 1
+	# at its end as well, when it prints no more
+	silent bash -c 'echo 1; exec sleep 98765 >&-' || return 1
+	# what is slow is not silent
+	start recv vdi recv rt file
+	until_true there_is rt && run 0 vdi put --idle-timeout 10s rt --exec \
+		sh -c 'for i in 1 2 3 4 5 6; do sleep 2; echo $i; done' && ended 0 recv "$pid"
+}
+
 test_not_started() {
 	run 2 vdi put rt --exec && line 'put: --exec needs a command' || return 1
 	run 2 vdi get rt --exec cat && line 'unknown option --exec' || return 1
@@ -72,10 +103,6 @@ test_empty() {
 	start recv vdi recv --allow-empty rt file
 	until_true there_is rt && run 0 vdi put --allow-empty rt --exec true && ended 0 recv "$pid" &&
 		[ -e file ]
-}
-
-command_gone() {
-	! pgrep -f '^sleep 98765'
 }
 
 # The other side ends, or this one is interrupted: the command ends too.

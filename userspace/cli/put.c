@@ -7,6 +7,7 @@
  * device.  NAME:0 is the same as NAME.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,23 +30,6 @@ struct put {
 	int in;
 };
 
-/*
- * Waits until @fd is ready, or the set is dead: a pipe may be silent for
- * ever, the end of the other side must be seen none the less.
- */
-static int put_wait(struct put *put, int fd, short events)
-{
-	struct pollfd pfds[2] = {
-		{ .fd = fd, .events = events },
-		{ .fd = stream_fd(put->set) },
-	};
-
-	while (poll(pfds, 2, -1) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
 static int put_failed(struct put *put, const char *what, int error)
 {
 	stream_abort(put->set, "%s: %s", what, strerror(error));
@@ -57,23 +41,65 @@ static const char *put_source(const struct put *put)
 	return put->command ? put->command[0] : "stdin";
 }
 
-/* The end of the bytes is no good end yet: the command may say that it failed. */
-static int put_end(struct put *put)
+static int put_silent(struct put *put)
+{
+	long long seconds = put->options.idle_timeout_ms / 1000;
+
+	stream_abort(put->set, "the engine's input was silent for %lld s", seconds);
+	return report_fail(EXIT_TIMEOUT, "nothing came from %s for %lld s: the backup is aborted",
+			   put_source(put), seconds);
+}
+
+/* The command has ended: only its status says whether what it printed is all. */
+static int put_judge(struct put *put)
 {
 	char why[VDI_TEXT_SIZE];
-	int ret;
 
-	if (!put->command)
-		return 0;
-	ret = put_wait(put, put->producer.pidfd, POLLIN);
-	if (ret)
-		return put_failed(put, put->command[0], -ret);
-	if (stream_dead(put->set))
-		return 0;		/* what comes next says so */
 	if (producer_good(&put->producer, why, sizeof(why)))
 		return 0;
 	stream_abort(put->set, "%s", why);
 	return report_fail(EXIT_FAILED, "%s: the backup is aborted", why);
+}
+
+static int put_idle_ms(const struct put *put)
+{
+	int64_t ms = put->options.idle_timeout_ms;
+
+	return !ms ? -1 : ms < INT_MAX ? ms : INT_MAX;
+}
+
+/*
+ * Waits until @fd is ready, or the set is dead: a pipe may be silent for ever, the
+ * end of the other side must be seen none the less.  So must a bad end of the
+ * command, whatever of it is still there and has the pipe open.  With @fd -1 the
+ * command's end is what is waited for.
+ */
+static int put_wait(struct put *put, int fd)
+{
+	struct pollfd pfds[3] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = stream_fd(put->set) },
+		{ .fd = put->producer.pid ? put->producer.pidfd : -1, .events = POLLIN },
+	};
+
+	for (;;) {
+		int ret = poll(pfds, 3, put_idle_ms(put));
+
+		if (ret < 0 && errno == EINTR)
+			continue;
+		if (ret <= 0)
+			return ret ? put_failed(put, put_source(put), errno) : put_silent(put);
+		if (pfds[1].revents)
+			return 0;
+		if (pfds[2].revents) {
+			ret = put_judge(put);
+			if (ret)
+				return ret;
+			pfds[2].fd = -1;
+		}
+		if (fd < 0 || pfds[0].revents)
+			return 0;
+	}
 }
 
 /* Straight into the buffers that the other side sees. */
@@ -88,9 +114,9 @@ static int put_copy(struct put *put)
 		ret = stream_reserve(put->set, 0, &buf, &room);
 		if (ret)
 			return ret;
-		ret = put_wait(put, put->in, POLLIN);
+		ret = put_wait(put, put->in);
 		if (ret)
-			return put_failed(put, put_source(put), -ret);
+			return ret;
 		if (stream_dead(put->set))
 			return stream_send(put->set, 0, NULL) ?: stream_finish(put->set);
 		len = read(put->in, buf, room);
@@ -104,7 +130,8 @@ static int put_copy(struct put *put)
 		if (ret)
 			return ret;
 	}
-	ret = put_end(put);
+	/* the end of the bytes is no good end yet: the command may say that it failed */
+	ret = put->producer.pid ? put_wait(put, -1) : 0;
 	if (!ret)
 		ret = stream_send(put->set, 0, NULL);
 	if (!ret && !stream_bytes(put->set, 0) && !put->allow_empty) {
@@ -116,6 +143,16 @@ static int put_copy(struct put *put)
 				   what);
 	}
 	return ret ? ret : stream_finish(put->set);
+}
+
+static void get_wait(struct put *put)
+{
+	struct pollfd pfds[2] = {
+		{ .fd = STDOUT_FILENO, .events = POLLOUT },
+		{ .fd = stream_fd(put->set) },
+	};
+
+	poll(pfds, 2, -1);
 }
 
 static int get_copy(struct put *put)
@@ -132,7 +169,7 @@ static int get_copy(struct put *put)
 			ssize_t done = write(STDOUT_FILENO, buf, len);
 
 			if (done < 0 && errno == EAGAIN) {
-				put_wait(put, STDOUT_FILENO, POLLOUT);
+				get_wait(put);
 				continue;
 			}
 			if (done < 0 && errno != EINTR)
