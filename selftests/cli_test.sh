@@ -664,6 +664,37 @@ test_broken_stdout() {
 	cp get.err "$err" && line 'stdout: Broken pipe' && ended 4 send "$pid"
 }
 
+# seconds BLOCKING COMMAND...: runs it, and writes to cpu what of a processor it took
+seconds() {
+	exec python3 -c 'import os, resource, subprocess, sys
+os.set_blocking(1, sys.argv[1] == "True")
+status = subprocess.call(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(int(used.ru_utime + used.ru_stime), file=open("cpu", "w"))
+sys.exit(status)' "$@"
+}
+
+# Nobody reads what get writes, and the set ends: so does get, and says why.
+test_stdout_blocked() {
+	local send blocking
+	random 6000000 >in
+	backup_stdin in file && mkfifo pipe && exec 8<>pipe || return 1
+	for blocking in True False; do
+		start send vdi send rt file 8>&-
+		send=$pid
+		until_true there_is rt || return 1
+		seconds "$blocking" timeout -k 1 60 vdi get rt >pipe 2>get.err 8>&- &
+		pid=$!
+		children+=("$pid")
+		until_true moved rt 1000000 && sleep 1 && vdi abort --text enough rt || return 1
+		ended 4 get "$pid" && ended 4 send "$send" || return 1
+		cp get.err "$err" && line 'aborted: somebody else .*enough' || return 1
+		[ "$(cat cpu)" -lt 3 ] || fail "it took $(cat cpu) s of the processor" || return 1
+		dd if=pipe of=/dev/null bs=64K count=1 status=none || return 1
+	done
+	exec 8>&-
+}
+
 # What would go to, or come from, a closed descriptor is lost: that is no success.
 # A set, or a file, must not be there instead.
 test_closed_descriptors() {

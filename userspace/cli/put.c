@@ -118,7 +118,7 @@ static int put_copy(struct put *put)
 		if (ret)
 			return ret;
 		if (stream_dead(put->set))
-			return stream_send(put->set, 0, NULL) ?: stream_finish(put->set);
+			return stream_aborted(put->set);
 		len = read(put->in, buf, room);
 		if (len < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
@@ -132,6 +132,8 @@ static int put_copy(struct put *put)
 	}
 	/* the end of the bytes is no good end yet: the command may say that it failed */
 	ret = put->producer.pid ? put_wait(put, -1) : 0;
+	if (!ret && stream_dead(put->set))
+		return stream_aborted(put->set);
 	if (!ret)
 		ret = stream_send(put->set, 0, NULL);
 	if (!ret && !stream_bytes(put->set, 0) && !put->allow_empty) {
@@ -145,14 +147,38 @@ static int put_copy(struct put *put)
 	return ret ? ret : stream_finish(put->set);
 }
 
-static void get_wait(struct put *put)
+/* Who reads stdout may take his time, but not for a set that is dead. */
+static int get_wait(struct put *put)
 {
 	struct pollfd pfds[2] = {
 		{ .fd = STDOUT_FILENO, .events = POLLOUT },
 		{ .fd = stream_fd(put->set) },
 	};
 
-	poll(pfds, 2, -1);
+	while (poll(pfds, 2, -1) < 0)
+		if (errno != EINTR)
+			return put_failed(put, "stdout", errno);
+	return stream_dead(put->set) ? stream_aborted(put->set) : 0;
+}
+
+static int get_write(struct put *put, const uint8_t *buf, size_t len)
+{
+	while (len) {
+		ssize_t done = write(STDOUT_FILENO, buf, len);
+
+		if (done < 0 && errno == EAGAIN) {
+			int ret = get_wait(put);
+
+			if (ret)
+				return ret;
+		} else if (done < 0 && errno != EINTR) {
+			return put_failed(put, "stdout", errno);
+		} else if (done > 0) {
+			buf += done;
+			len -= done;
+		}
+	}
+	return 0;
 }
 
 static int get_copy(struct put *put)
@@ -161,25 +187,11 @@ static int get_copy(struct put *put)
 	size_t len;
 	int ret;
 
-	for (;;) {
+	do {
 		ret = stream_read(put->set, 0, &buf, &len);
-		if (ret || !len)
-			break;
-		while (len) {
-			ssize_t done = write(STDOUT_FILENO, buf, len);
-
-			if (done < 0 && errno == EAGAIN) {
-				get_wait(put);
-				continue;
-			}
-			if (done < 0 && errno != EINTR)
-				return put_failed(put, "stdout", errno);
-			if (done > 0) {
-				buf += done;
-				len -= done;
-			}
-		}
-	}
+		if (!ret)
+			ret = get_write(put, buf, len);
+	} while (!ret && len);
 	return ret ? ret : stream_done(put->set);
 }
 
@@ -220,6 +232,14 @@ static bool put_dead(void *ctx)
 	struct put *put = ctx;
 
 	return put->set && stream_dead(put->set);
+}
+
+/* A write hangs: who should read stdout stands still. */
+static int put_stuck(void *ctx)
+{
+	struct put *put = ctx;
+
+	return stream_aborted(put->set);
 }
 
 static const char put_help[] =
@@ -291,6 +311,7 @@ static int put_verb(int argc, char **argv, bool read)
 		.work = put_work,
 		.interrupt = put_interrupt,
 		.dead = put_dead,
+		.stuck = put_stuck,
 	};
 	struct session session;
 	int option, ret;

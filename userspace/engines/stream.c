@@ -39,7 +39,7 @@ bool stream_dead(const struct stream_set *set)
 
 int stream_alive(struct stream_set *set)
 {
-	return stream_dead(set) ? stream_failed(set, &set->streams[0], "the end", -ECANCELED) : 0;
+	return stream_dead(set) ? stream_aborted(set) : 0;
 }
 
 uint64_t stream_bytes(const struct stream_set *set, unsigned int index)
@@ -132,6 +132,11 @@ int stream_failed(struct stream_set *set, struct stream *stream, const char *wha
 	vdi_server_abort(set->server, 0, ret == -ETIMEDOUT ? "the engine waited too long" :
 			 vdi_strerror(ret));
 	return code;
+}
+
+int stream_aborted(struct stream_set *set)
+{
+	return stream_failed(set, &set->streams[0], "the set", -ECANCELED);
 }
 
 int stream_refused(struct stream_set *set, struct stream *stream, const char *what, uint32_t code)

@@ -87,7 +87,9 @@ int stream_hint(struct stream_set *set, uint64_t bytes);
 /* For poll(2): POLLERR and POLLHUP say that the set is aborted. */
 int stream_fd(const struct stream_set *set);
 bool stream_dead(const struct stream_set *set);
-/* 0, or an exit code after a line on stderr that says who has aborted it */
+/* Of a dead set, from any thread: tells why it is, unless all was told; the exit code. */
+int stream_aborted(struct stream_set *set);
+/* The same of a set that may be alive: 0 then */
 int stream_alive(struct stream_set *set);
 
 /* Writing: one thread for all streams, or one for each */
