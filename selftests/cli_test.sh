@@ -695,6 +695,22 @@ test_stdout_blocked() {
 	exec 8>&-
 }
 
+# What a file system says only when all was written counts.
+test_stdout_fails_late() {
+	random 100000 >in
+	backup_stdin in file || return 1
+	start send vdi send rt file
+	until_true there_is rt || return 1
+	run 1 "$top/.build/selftests/syscall_fault" --log log --from fsync --files "$out" EIO 1 -- \
+		vdi get rt && line 'stdout: Input/output error' && grep -q '^met fsync' log || return 1
+	ended 4 send "$pid" && grep -q 'Input/output error' send.err || return 1
+	# what knows no fsync() has no such errors
+	start send vdi send rt file
+	until_true there_is rt && vdi get rt >/dev/null && ended 0 send "$pid" || return 1
+	start send vdi send rt file
+	until_true there_is rt && vdi get rt | cmp - in && ended 0 send "$pid"
+}
+
 # What would go to, or come from, a closed descriptor is lost: that is no success.
 # A set, or a file, must not be there instead.
 test_closed_descriptors() {

@@ -181,6 +181,22 @@ static int get_write(struct put *put, const uint8_t *buf, size_t len)
 	return 0;
 }
 
+/* What no write has said: space, quota and errors of what writes later. */
+static int get_sync(struct put *put)
+{
+	int fd;
+
+	if (!fsync(STDOUT_FILENO))
+		return 0;
+	if (errno == EINVAL || errno == EROFS) {
+		/* nothing is kept there, or the close says what became of it */
+		fd = dup(STDOUT_FILENO);
+		if (fd >= 0 && !close(fd))
+			return 0;
+	}
+	return put_failed(put, "stdout", errno);
+}
+
 static int get_copy(struct put *put)
 {
 	const uint8_t *buf;
@@ -192,6 +208,8 @@ static int get_copy(struct put *put)
 		if (!ret)
 			ret = get_write(put, buf, len);
 	} while (!ret && len);
+	if (!ret)
+		ret = get_sync(put);
 	return ret ? ret : stream_done(put->set);
 }
 
