@@ -310,6 +310,27 @@ test_sigchld_ignored() {
 		same_content db new.db
 }
 
+# The list of digests is whole or as it was, and never in the place of the backup.
+test_digests() {
+	local lost='the list of digests could not be written:'
+	make_db db 10 && echo precious >sent && touch target || return 1
+	run 8 vdi backup --digests sent sqlite:db target && grep -qx precious sent && rm target || return 1
+	run 1 vdi backup --digests no/such/dir sqlite:db target &&
+		line 'no/such/dir: No such file or directory' && nothing_left target || return 1
+	run 1 vdi backup --digests /dev/full sqlite:db target || return 1
+	line "/dev/full: $lost No space left on device; the backup itself is good" || return 1
+	run 1 vdi restore --digests /dev/full target sqlite:new.db || return 1
+	line "$lost No space .*; the database itself is good" && same_content db new.db || return 1
+	rm target
+	run 1 vdi backup --digests target sqlite:db target && line "target: $lost File exists" || return 1
+	run 0 vdi restore --force target sqlite:new.db || return 1
+	ln -s sent link
+	chmod 600 sent
+	run 0 vdi backup --force --digests link sqlite:db target && [ -L link ] || return 1
+	run 0 vdi restore --force --digests /dev/stdout target sqlite:new.db && cmp "$out" sent || return 1
+	nothing_left sent.* link.* target.*
+}
+
 # Stops the client, so that what is done to it comes half-way: $client, $engine.
 # Only the shell's own means, for a backup may take less than a process does.
 start_half_way() {

@@ -3,12 +3,10 @@
  * vdi backup and vdi restore: both sides of a set in one command, each in a
  * process of its own.  Owns the options and who does what in which order.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "../engines/digests.h"
 #include "../engines/engine.h"
 #include "cli.h"
 #include "pair.h"
@@ -252,7 +250,7 @@ static int backup_options(struct backup *backup, int argc, char **argv)
 
 static int backup_verb(int argc, char **argv, bool restore)
 {
-	struct backup backup = { .restore = restore, .job = { .digests_fd = -1 } };
+	struct backup backup = { .restore = restore };
 	const struct engine *engine;
 	int ret;
 
@@ -272,10 +270,9 @@ static int backup_verb(int argc, char **argv, bool restore)
 	if (!backup.name[0] && !client_make_name(backup.name, sizeof(backup.name)))
 		return report_fail(EXIT_FAILED, "no random numbers");
 	if (backup.digests) {
-		backup.job.digests_fd = open(backup.digests,
-					     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		if (backup.job.digests_fd < 0)
-			return report_fail(EXIT_FAILED, "%s: %s", backup.digests, strerror(errno));
+		ret = digests_open(&backup.job.digests, backup.digests);
+		if (ret)
+			return ret;
 	}
 	backup.job.force = backup.session.force;
 	backup.job.stream = (struct stream_options) {
@@ -290,9 +287,10 @@ static int backup_verb(int argc, char **argv, bool restore)
 	backup.pair.ctx = &backup;
 	backup.pair.engine = backup_engine;
 	backup.pair.client = backup_client;
-	backup.pair.client_decides = !restore && !backup.digests;
+	backup.pair.client_decides = !restore;
 	backup.pair.engine_decides = restore;
-	return pair_run(&backup.pair);
+	return digests_close(backup.job.digests, pair_run(&backup.pair),
+			     restore ? "the database" : "the backup");
 }
 
 int verb_backup(int argc, char **argv)

@@ -3,12 +3,10 @@
  * Which engines there are, and what is common to them.  A new engine is a row
  * of the table and its own files.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../cli/report.h"
+#include "digests.h"
 #include "engine.h"
 
 static const struct engine engines[] = {
@@ -38,15 +36,6 @@ const struct engine *engine_find(const char *spec, const char **path)
 void engine_digest_line(const struct engine_job *job, unsigned int index, const uint8_t *digest,
 			uint64_t bytes)
 {
-	char name[VDI_NAME_SIZE], hex[2 * STREAM_DIGEST_SIZE + 1];
-	unsigned int i;
-
-	if (job->digests_fd < 0)
-		return;
-	/* the name of a set is chosen anew each time: the stripe's number stays */
-	snprintf(name, sizeof(name), "stripe-%02u", index + 1);
-	for (i = 0; i < STREAM_DIGEST_SIZE; i++)
-		sprintf(hex + 2 * i, "%02x", digest[i]);
-	if (dprintf(job->digests_fd, "%s %s %" PRIu64 "\n", name, hex, bytes) < 0)
-		report_warn("the list of digests could not be written");
+	if (job->digests)
+		digests_add(job->digests, index, digest, bytes);
 }

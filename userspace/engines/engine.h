@@ -10,12 +10,14 @@
 
 #include "stream.h"
 
+struct digests;
+
 enum engine_verify { ENGINE_VERIFY_NONE, ENGINE_VERIFY_QUICK, ENGINE_VERIFY_FULL };
 
 struct engine_job {
 	const char *path;		/* of the database */
 	struct stream_options stream;
-	int digests_fd;			/* where SHA-256 of each stream is listed, -1: nowhere */
+	struct digests *digests;	/* where SHA-256 of each stream is listed; NULL: nowhere */
 	bool force;			/* restore: replace what is there */
 	enum engine_verify verify;	/* restore: check the database as well */
 	bool check_only;		/* restore: read and check, write nothing; no @path */
@@ -63,7 +65,7 @@ extern const struct engine_task sqlite_restore_task;
 /* The engine of "sqlite:PATH", and where PATH begins; NULL after a line on stderr. */
 const struct engine *engine_find(const char *spec, const char **path);
 
-/* One line "NAME SHA256 BYTES" a stream, in @job->digests_fd. */
+/* Of each stream, before the other side is told that it is whole; for @job->digests. */
 void engine_digest_line(const struct engine_job *job, unsigned int index, const uint8_t *digest,
 			uint64_t bytes);
 

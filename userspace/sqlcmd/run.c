@@ -112,7 +112,6 @@ static void run_fill(struct run *run, const struct statement *statement, const c
 		.next_percent = statement->stats,
 		.job = {
 			.path = path,
-			.digests_fd = -1,
 			.force = statement->replace,
 			.verify = ENGINE_VERIFY_QUICK,
 			.check_only = statement->kind == STATEMENT_VERIFY,
