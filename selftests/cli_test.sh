@@ -47,6 +47,52 @@ test_help() {
 	done
 }
 
+# The manual says for each option which verbs take it, and their help says the same.
+test_options_in_the_manual() {
+	local v
+	for v in $verbs; do
+		vdi "$v" --help >"help.$v" || return 1
+	done
+	# shellcheck disable=SC2086 # words
+	python3 - "$top/userspace/man/vdi.1" $verbs <<'END'
+import re, shlex, sys
+
+verbs = sys.argv[2:]
+page = open(sys.argv[1]).read()
+section = page.split(".SH OPTIONS\n")[1].split("\n.SH")[0]
+said, found = {}, {}
+
+def plain(line):
+    """The line without macros; bold verbs are *verbs*."""
+    line = line.replace("\\-", "-").replace("\\", "")
+    bold = {".B": "BB", ".BR": "BR", ".RB": "RB"}.get(line.split()[0])
+    if not bold:
+        return line
+    return "".join(f"*{word}*" if bold[i % 2] == "B" and word in verbs else word
+                   for i, word in enumerate(shlex.split(line)[1:]))
+
+for entry in section.split(".TP\n")[1:]:
+    head, body = entry.split("\n", 1)
+    text = " ".join(plain(line) for line in body.splitlines())
+    lists = re.findall(r"((?:\*\w+\*(?:, | and )?)+)(?: with --nodes|as root)?[:.]", text)
+    for option in re.findall(r"--[a-z-]+", head.replace("\\-", "-")):
+        said.setdefault(option, set()).update(re.findall(r"\*(\w+)\*", " ".join(lists)))
+said["--help"] = set(verbs)
+for v in verbs:
+    for option in re.findall(r"(?<![\w-])--[a-z-]+", open("help." + v).read()):
+        found.setdefault(option, set()).add(v)
+wrong = 0
+said["--help"] = set(verbs)
+for o in sorted(said | found):
+    # some are the verb's arguments, and are with it
+    here = said[o] if o in said else found[o] if o.replace("-", "\\-") in page else set()
+    if here != found.get(o):
+        print(o, "in the manual:", *sorted(here), "- in the help of:", *sorted(found.get(o, [])))
+        wrong = 1
+sys.exit(wrong)
+END
+}
+
 test_version() {
 	run 0 vdi --version && grep -qE '^vdi [0-9]+\.[0-9]+' "$out"
 }
