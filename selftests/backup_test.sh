@@ -215,6 +215,23 @@ test_path_with_two_slashes() {
 	run 0 vdi restore --verify quick target "sqlite:/$PWD/new.db" && same_content db new.db
 }
 
+# As nohup(1) leaves it; to the client and the engine the same is said.
+test_hangup_that_is_ignored() {
+	make_db db 20 'PRAGMA journal_mode=DELETE;' || return 1
+	mkfifo fifo
+	exec 9<>fifo
+	start_in fifo holder sqlite3 db
+	local holder=$pid
+	echo "BEGIN EXCLUSIVE; SELECT 1;" >&9
+	until_true test -s holder.out || return 1
+	start side bash -c 'trap "" HUP; exec vdi backup sqlite:db target'
+	until_true pgrep -f 'vdi backup sqlite:db target' >/dev/null && sleep 0.5 || return 1
+	pkill -HUP -f 'vdi backup sqlite:db target'
+	sleep 0.5
+	exec 9>&-
+	ended 0 holder "$holder" && ended 0 side "$pid" && [ -s target ]
+}
+
 # The signal that asks for a line ends nothing, however early it comes.
 usr1_at_once() {
 	local said='' i

@@ -26,6 +26,7 @@
 #include "cli.h"
 #include "pair.h"
 #include "report.h"
+#include "watch.h"
 
 #define PAIR_GROUPS	64
 #define PAIR_OVER_MS	10000
@@ -214,12 +215,8 @@ static int pair_wait(const struct pair *pair, struct pair_child *children)
 	int stop_sig = 0;
 	sigset_t set;
 
-	sigemptyset(&set);
+	watch_signals(&set);
 	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
 	while (children[0].running || children[1].running) {
 		int sig = sigwaitinfo(&set, NULL);
 
@@ -250,12 +247,8 @@ static void pair_block_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
+	watch_signals(&set);
 	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
