@@ -250,7 +250,8 @@ write_report() {
 # What the long tests reached
 
 Written by \`make soak\`, not by hand. Each line says on which commit and day the stage
-ran; it is run again when its content changes: the module, the stage's own files. The figures are those of selftests/README.md. What was not run has not passed.
+ran; it is run again when its content changes: the module, the stage's own files. The
+figures are those of selftests/README.md. What was not run has not passed.
 
 | stage | figure | what | verdict | content | commit | day | seconds | reached |
 |---|---|---|---|---|---|---|---|---|
