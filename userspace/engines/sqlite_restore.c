@@ -248,7 +248,9 @@ static int sqlite_restore_publish(struct engine_job *job, struct sqlite_restore 
 	ret = publish_commit(&restore->publish);
 	if (ret) {
 		sqlite_files_back(job->path);
-		return report_fail(EXIT_FAILED, "%s: %s", job->path, strerror(-ret));
+		return report_fail(EXIT_FAILED, "%s: %s", job->path, ret == -ESTALE ?
+				   "somebody has moved, removed or replaced its .partial" :
+				   strerror(-ret));
 	}
 	restore->claimed = false;
 	sqlite_files_drop(job->path);
