@@ -802,6 +802,9 @@ test_stdout_full() {
 	until_true listed 4200 || return 1
 	run 1 "${fault[@]}" vdi list && line "stdout can't be written" || return 1
 	grep -q '^met write' log && [ -s "$out" ] || return 1
+	for ((i = 0; i < 14; i++)); do
+		vdi abort "$name.$i" || return 1
+	done
 	run 1 "${fault[@]}" vdi selftest --list && line "stdout can't be written" || return 1
 	TMPDIR=$PWD run 1 "${fault[@]}" vdi selftest --size 1M --only backup/connect \
 		--backup 'vdi recv -q {} {medium}' --restore 'vdi send -q {} {medium}' || return 1
