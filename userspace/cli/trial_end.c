@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include "trial.h"
 
 #define END_STAYS_MS	300	/* how long a client must wait for a close */
+#define END_SEEN_MS	5000	/* until a death is seen, at most */
 
 static uint64_t trial_third(const struct selftest *selftest)
 {
@@ -89,13 +91,25 @@ static void trial_durable(struct selftest *selftest, uint64_t want, bool may_ref
 		      exercise->devices[i].name, want, exercise->devices[i].stored);
 }
 
+/*
+ * Its death is to end the set.  An end by us that comes before the kernel has seen
+ * that would be the engine's, which takes back what it was told.
+ */
+static void trial_kill(struct exercise *exercise)
+{
+	struct pollfd pfd = { .fd = vdi_server_fd(exercise->server) };
+
+	subject_kill(exercise->subject);
+	poll(&pfd, 1, END_SEEN_MS);
+}
+
 void trial_killed(struct selftest *selftest)
 {
 	struct exercise *exercise = trial_open(selftest, RUN_BACKUP);
 
 	if (!exercise || !flow_backup(exercise, selftest->size) || !trial_stays(exercise))
 		return;
-	subject_kill(exercise->subject);
+	trial_kill(exercise);
 	trial_durable(selftest, selftest->size, false);
 }
 
@@ -107,7 +121,7 @@ void trial_flushed(struct selftest *selftest)
 	if (!exercise || !flow_write(exercise, EXERCISE_ALL, third) ||
 	    !exercise_post_all(exercise, VDI_CMD_FLUSH))
 		return;
-	subject_kill(exercise->subject);
+	trial_kill(exercise);
 	trial_durable(selftest, third,
 		      exercise->config.features & VDI_FEAT_COMPLETE_ENABLED);
 }
