@@ -115,16 +115,21 @@ test_committed_while_opened() {
 		nothing_left file.partial
 }
 
-# Until the engine has ended its backup may lose its name: none is replaced before.
-test_replaced_before_the_end() {
+# The backup has its name, and the engine is still to abort it: engine_goes_on.
+promised() {
 	start recv vdi recv rt file
-	engine_at completed <<-'END' || return 1
+	engine_at completed <<-'END'
 		write 65536 1
 		flush
 		complete
 		sync completed
 		abort
 	END
+}
+
+# Until the engine has ended its backup may lose its name: none is replaced before.
+test_replaced_before_the_end() {
+	promised || return 1
 	run 8 vdi recv --connect-timeout 2 --force other file &&
 		line 'file is not yet settled: wait for the vdi that wrote it' || return 1
 	engine_goes_on && ended 4 recv "$pid" && nothing_left file && [ -f file.partial ]
@@ -132,14 +137,7 @@ test_replaced_before_the_end() {
 
 # A name that somebody has given to something else is not ours to take.
 test_name_becomes_others() {
-	start recv vdi recv rt file
-	engine_at completed <<-'END' || return 1
-		write 65536 1
-		flush
-		complete
-		sync completed
-		abort
-	END
+	promised || return 1
 	echo precious >x && mv x file || return 1
 	engine_goes_on && ended 4 recv "$pid" && grep -qx precious file && nothing_left file.partial
 }
