@@ -74,7 +74,7 @@ debug|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on the debug kerne
 kernel-6.12|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on 6.12
 kernel-7|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on the newest 7.x
 programs|7200|F20|userspace :(glob)selftests/*.sh :(glob)selftests/*.c selftests/sdk selftests/client|all tests of programs on 6.1
-bench|1800|-|selftests/bench|instructions of EXCHANGE to those of semaphores, three boots
+bench|1800|-|selftests/bench scripts/bench.sh|instructions of EXCHANGE to those of semaphores, three boots
 disks|1800|-|userspace selftests/disks_test.sh|nine virtio disks
 model|3600|F19|selftests/model scripts/model.sh|the model in its full size, and its mutants
 '
@@ -165,10 +165,10 @@ headers() {
 	done
 }
 
-# sums: what is in the files of standard input, comments apart
+# sums: what is in the files of standard input, documents and comments apart
 sums() {
 	# shellcheck disable=SC2016 # perl's
-	grep -zvE '\.(md|rst)$' | sort -zu | perl -0 -ne '
+	grep -zvE '\.(md|rst|[1-8])$' | sort -zu | perl -0 -ne '
 		chomp;
 		open my $f, "<", $_ or die "$_: $!\n";
 		my $text = do { local $/; <$f> } // "";
@@ -235,6 +235,7 @@ verdict() {
 # The lines that say how much was reached, or the sums of a stage that has none.
 figures() {
 	local from=${log[$1]}.log found
+	[ "$(status_of "$1")" != - ] || return 0
 	[ -e "$from" ] || { cat "${log[$1]}.reached" 2>/dev/null || true; return; }
 	found=$(sed -nEf "$here/figures.sed" "$from")
 	[ -n "$found" ] || found=$(grep -aE '^(# )?[0-9]+ passed|^(lines|branches|all) |^# m(utants|odel)|model state' \
