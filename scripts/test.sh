@@ -18,7 +18,7 @@ as there are processors.  Prints what each says with the stage's name in front,
 then how much was reached of each figure of selftests/README.md, the time that each
 stage took and may take, and as the last line "N passed, N failed, N skipped".  Ends
 with 0 only if something passed and nothing failed; a stage that takes longer than it
-may has failed.
+may has failed, and so has the whole if it takes more than an hour, set-up and all.
 
   --quick    only the test programs, only under User Mode Linux
 
@@ -28,7 +28,7 @@ may has failed.
                      and without the comparison of errnos, which needs them all
   VDI_PROGRAMS=K     the tests of programs (*.sh): another part of them than this
                      commit's, or all of them with VDI_PROGRAMS=all
-  VDI_TIME=N         factor for the time that a stage may take (default 1)
+  VDI_TIME=N         factor for the time that a stage, and the whole, may take (default 1)
   VDI_TEST_SCALE=N   factor for the time limits in tests (default 4: the guests
                      are emulated, or have a debug kernel, and share
                      the processors)
@@ -158,6 +158,23 @@ plan() {
 	[ -z "$full" ] || echo "checks 1200 check"
 }
 
+# amounts STAGE: what is asked of it where its programs, which run in several of them,
+# do less by themselves.  See selftests/README.md; what the caller has set counts.
+amounts() {
+	local v name
+	[ -n "$full" ] || return 0
+	for v in $(case $1 in
+		uml)	echo VDI_WAKE_SECONDS=90 ;;
+		6.1)	echo VDI_WAKE_SECONDS=240 VDI_INTEGRITY_MIB=1024 VDI_INTEGRITY_SECONDS=400 \
+				VDI_SIGNAL_COMMANDS=200000 VDI_FREEZE_COMMANDS=200000 ;;
+		debug)	echo VDI_HAMMER_SECONDS=60 ;;
+		fuzz)	echo VDI_FUZZ_SECONDS=400 ;;
+		esac); do
+		name=${v%%=*}
+		[ -n "${!name:-}" ] || echo "$v"
+	done
+}
+
 # Each stage in a process of its own; what it leaves in its directory is counted
 # by stage_end.  Told to stop, it stops what it runs.
 run_stage() {
@@ -175,7 +192,9 @@ run_stage() {
 		[ "$name" != fuzz ] || more=(--kcov --share "$dir" --env "VDI_FUZZ_LAST=$dir/last.txt")
 		# two nodes of memory
 		[ "$*" != --smoke ] || more=(--append numa=fake=2)
-		VDI_TEST_SCALE=${VDI_TEST_SCALE:-4} VDI_ERRNO_LOG=/run/out/errno.log \
+		local asked
+		mapfile -t asked < <(amounts "$name")
+		env "${asked[@]}" VDI_TEST_SCALE="${VDI_TEST_SCALE:-4}" VDI_ERRNO_LOG=/run/out/errno.log \
 			"$here/vm.sh" --kernel "$kernel" --cpus "$cpus" --timeout "$limit" "${more[@]}" \
 			--out "$dir" --console "$dir/console" -- \
 			"$top/selftests/run.sh" "$@" > >(tee "$dir/log") \
@@ -274,15 +293,23 @@ figures() {
 }
 
 main() {
-	local begin=$SECONDS
+	local begin=$SECONDS whole most=$((3600 * ${VDI_TIME:-1})) before=0
+	[ -z "${VDI_BEGUN:-}" ] || before=$(($(date +%s) - VDI_BEGUN))
 	build_all
-	table=("$(printf '%-16s %5s s' build $((SECONDS - begin)))")
+	table=("$(printf '%-16s %5s s' set-up "$before")"
+		"$(printf '%-16s %5s s' build $((SECONDS - begin)))")
 	[ -z "$full" ] || echo "# parts of the tests of programs: $(share 2) of the sample," \
 		"$(share 6) of the rest; all with VDI_PROGRAMS=all"
 	run_stages
 	[ -z "$full" ] || check_errnos
 	figures
+	whole=$((before + SECONDS - started))
+	table+=("$(printf '%-16s %5s s of %5s s' all "$whole" "$most")")
 	printf '# time: %s\n' "${table[@]}"
+	[ -z "$full" ] || [ "$whole" -le "$most" ] || {
+		add 0 1 0
+		failures+=("all of it took longer than $most s")
+	}
 }
 
 # This takes minutes: nothing is read from this file after that.
