@@ -259,6 +259,63 @@ backup_judge() {
 	vdi restore -q d/T sqlite:back && [ "$(sqlite3 back 'SELECT length(x) FROM t')" = 100000 ]
 }
 
+# Either side of vdi restore, and whoever writes: where it is hurt, at each call that can
+# change a file there, is the database of before, or the whole new one
+test_restore() {
+	local n what process met some=0 rc where olds="yes no" kinds="enter leave EIO ENOSPC EDQUOT"
+	[ "$stride" = 1 ] || stride=13 olds=yes kinds="leave EIO"
+	sqlite3 db 'CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(100000))' &&
+		sqlite3 before 'CREATE TABLE old(x)' && vdi backup -q sqlite:db source || return 1
+	for old in $olds; do
+		for process in 0 1 2; do
+			for ((n = 1; ; n += stride)); do
+				met=
+				for what in $kinds; do
+					restore_once || return 1
+					! grep -q ^met log || met=1
+				done
+				[ -n "$met" ] || break
+				some=$((some + 1))
+			done
+		done
+	done
+	[ "$some" -gt 1 ] || fail "$some calls were met" || return 1
+	reached
+}
+
+# $what at call $n of $process, 0 being the command itself
+restore_once() {
+	local force=() which=()
+	rm -rf d log
+	mkdir d
+	[ "$old" = no ] || { cp before d/db && force=(--force); }
+	[ "$process" = 0 ] || which=(--child "$process")
+	rc=0
+	timeout 120 syscall_fault --log log "${which[@]}" --files "$PWD/d" "$what" "$n" -- \
+		vdi restore -q "${force[@]}" source "sqlite:$PWD/d/db" >o 2>e || rc=$?
+	where="restore over $old: process $process, $what $n ($(tr '\n' ' ' <log)): $rc"
+	restore_judge || fail "$where: $(cat e)" || return 1
+	# what is left is not in the way; what was replaced is not thrown away
+	[ ! -e d/db.old ] || { cmp before d/db.old && rm d/db.old; } || fail "$where: db.old" || return 1
+	vdi restore -q --force source "sqlite:$PWD/d/db" 2>e || fail "$where; and again: $(cat e)" ||
+		return 1
+	cases=$((cases + 1))
+}
+
+restore_judge() {
+	if [ "$rc" = 0 ] || grep -q ^renamed log; then
+		[ "$(sqlite3 d/db 'SELECT length(x) FROM t')" = 100000 ] ||
+			fail "there is no good database" || return 1
+	elif [ "$old" = yes ]; then
+		cmp before d/db || return 1
+	else
+		nothing_left d/db || return 1
+	fi
+	# who was not killed says why
+	[ "$rc" = 0 ] || [ "$what" = enter ] || [ "$what" = leave ] || grep -q '^vdi: ' e ||
+		fail "it says nothing of it"
+}
+
 [ "$(id -u)" = 0 ] || { echo "1..0 # SKIP must be root"; exit 4; }
 [ -c /dev/vdi ] || { echo "1..0 # SKIP no /dev/vdi: the module is not loaded"; exit 4; }
 exec 3>&1
