@@ -22,7 +22,7 @@ usage: soak.sh [--list] [--again] [--jobs N] [STAGE]...
 Runs the stages that have not come to their end on this tree, or those named in the
 order named, as many at a time as there are processors, and writes
 selftests/soak/REPORT.md.  Stop it at any time; it goes on where it was.  Ends with 0
-only if all stages have passed.
+only if all stages have passed, and those of one figure together have reached it.
 
   --list    the stages, and what is known of them
   --again   also those that have ended
@@ -32,9 +32,9 @@ END
 
 # NAME|SECONDS IT MAY TAKE|FIGURE of the table in selftests/README.md|ITS FILES|WHAT
 stages='
-integrity|4800|F7|userspace/lib selftests/integrity_test.c|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
-integrity-2|4800|F7|userspace/lib selftests/integrity_test.c|the same for a second hour: the three together are to move what is asked
-integrity-3|4800|F7|userspace/lib selftests/integrity_test.c|the same for a third hour
+integrity|5400|F7|userspace/lib selftests/integrity_test.c|64 devices, CRC32C and SHA-256 of all that moves, with deaths, 6.1
+integrity-2|5400|F7|userspace/lib selftests/integrity_test.c|the same for a second hour: the three together are to move what is asked
+integrity-3|5400|F7|userspace/lib selftests/integrity_test.c|the same for a third hour
 fuzz-1|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-2|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-3|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
@@ -45,11 +45,13 @@ wakeups-2|7200|F9|selftests/wake_test.c|the same again: the five together are to
 wakeups-3|7200|F9|selftests/wake_test.c|the same again
 wakeups-4|7200|F9|selftests/wake_test.c|the same again
 wakeups-5|7200|F9|selftests/wake_test.c|the same again
-windows|7200|F2|selftests/soak/windows.sh selftests/race_test.c|each lock release held open while others close, abort, die
+windows|14400|F2|selftests/soak/windows.sh selftests/race_test.c selftests/abort_death_test.c|each lock release held open while others close, abort, die
+windows-debug|14400|F2|selftests/soak/windows.sh selftests/race_test.c selftests/abort_death_test.c|the same with two processors, debug kernel
 commit-client_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the end of a backup: the client killed at each system call, User Mode Linux
 commit-engine_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the engine, User Mode Linux
 commit-output_fails|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: each system call of the output fails, User Mode Linux
 commit-target_vanishes|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the target goes, User Mode Linux
+commit-restore|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the end of a restore: each system call of vdi restore fails, and it is killed at each, User Mode Linux
 commit-backup_command|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same for vdi backup, which is both, User Mode Linux
 mutants|14400|F21|userspace/lib selftests/mutants :(glob)selftests/*.c|seeded bugs in the module
 coverage|7200|F16|userspace/lib scripts/coverage.awk :(glob)selftests/*.c selftests/uncovered|lines, branches and functions of the module
@@ -58,16 +60,20 @@ kcsan-seeded|7200|F6|selftests/mutants/kcsan selftests/race_test.c|a data race s
 hammer|3600|F6|selftests/hammer_test.c|any call by anybody, half an hour, debug kernel
 kill-6.1|7200|F1|selftests/kill_matrix_test.c|all ways to die at all points, core dumps too, 6.1
 kill-large|7200|F1|selftests/kill_matrix_test.c|SIGKILL with 512 MiB resident, 6.1
+kill-debug|7200|F1|selftests/kill_matrix_test.c|all ways to die at all points, core dumps too, debug kernel
+kill-large-debug|7200|F1|selftests/kill_matrix_test.c|SIGKILL with 512 MiB resident, debug kernel
 kill|3600|F1|selftests/kill_matrix_test.c|all ways to die at all points, User Mode Linux
 death|1800|F1|selftests/early_death_test.c|early notice of death with 1 GiB resident, 6.1
 orders|3600|F3|selftests/close_order_test.c|all orders of close in all states
+orders-debug|7200|F3|selftests/close_order_test.c|all orders of close in all states, debug kernel
 faults|3600|F5|selftests/fail_nth_test.c selftests/fail_nth_node_test.c|each allocation and user copy of each call fails once
 upsets|1800|-|selftests/node_upset_test.c|an error, a signal, an abort, a death at each command of a node
 race|7200|F6|selftests/race_test.c|close, abort and death against calls, 2000 rounds each, 6.1
 leaks|7200|F8|selftests/leak_test.c|10000 cycles and 1000 with kill -9, 6.1
+leaks-debug|7200|F8|selftests/leak_test.c|the same on the debug kernel
 pressure|3600|F11|selftests/memory_test.c|memory cgroups at all limits, 1000 rounds, debug kernel
 oom|7200|F11|selftests/oom_test.c|no memory left for anybody 100 times, and areas in the swap, 6.1
-freezes|3600|F12|selftests/freeze_test.c selftests/signal_test.c|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
+freezes|7200|F12|selftests/freeze_test.c selftests/signal_test.c|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
 unload|7200|F14|selftests/module_test.c|1000 times unloaded among others, debug kernel
 stalls|3600|F15|selftests/stall_test.c selftests/poison_test.c|each pointer of each call by userfaultfd, debug kernel
 debug|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on the debug kernel
@@ -105,10 +111,14 @@ run_stage() {
 	case $1 in
 	model)		exec timeout "$limit" "$here/model.sh" --full ;;
 	windows)	guest uml --windows -- "$top/selftests/soak/windows.sh" ;;
+	windows-debug)	guest debug --windows -- "$top/selftests/soak/windows.sh" ;;
 	kill)		VDI_KILL_WAYS=all guest uml -- "$run" kill_matrix ;;
 	kill-6.1)	VDI_KILL_WAYS=all guest 6.1 -- "$run" kill_matrix ;;
+	kill-debug)	VDI_KILL_WAYS=all guest debug -- "$run" kill_matrix ;;
+	kill-large-debug) VDI_KILL_RESIDENT=512 guest debug --memory 4096 -- "$run" kill_matrix ;;
 	kill-large)	VDI_KILL_RESIDENT=512 guest 6.1 --memory 4096 -- "$run" kill_matrix ;;
 	orders)		VDI_CLOSE_STATES=all guest uml -- "$run" close_order ;;
+	orders-debug)	VDI_CLOSE_STATES=all guest debug -- "$run" close_order ;;
 	faults)		guest uml -- "$run" 'fail_nth*' ;;
 	upsets)		VDI_NODE_UPSETS=all guest uml -- "$run" node_upset ;;
 	fuzz-debug)	VDI_FUZZ_PROGRAMS=${VDI_FUZZ_PROGRAMS:-200000} \
@@ -118,19 +128,20 @@ run_stage() {
 	death)		VDI_DEATH_MIB=1024 guest 6.1 --memory 4096 -- "$run" early_death ;;
 	race)		VDI_TEST_SCALE=24 VDI_RACE_ROUNDS=2000 guest 6.1 -- "$run" race ;;
 	hammer)		VDI_HAMMER_SECONDS=1800 guest debug -- "$run" hammer ;;
-	wakeups*)	VDI_WAKE_ROUNDS=10000000 VDI_WAKE_SECONDS=${VDI_WAKE_SECONDS:-1500} VDI_WAKE_THREADS=32 \
+	wakeups*)	VDI_WAKE_ROUNDS=10000000 VDI_WAKE_SECONDS=${VDI_WAKE_SECONDS:-2100} VDI_WAKE_THREADS=32 \
 			 guest 6.1 -- "$run" wake ;;
 	leaks)		VDI_LEAK_ROUNDS=10000 guest 6.1 -- "$run" leak ;;
+	leaks-debug)	VDI_LEAK_ROUNDS=10000 guest debug -- "$run" leak ;;
 	pressure)	VDI_MEMORY_ROUNDS=1000 guest debug -- "$run" memory ;;
 	oom)		VDI_OOM_ROUNDS=100 guest 6.1 --memory 512 -- "$run" oom ;;
-	freezes)	VDI_SIGNAL_COMMANDS=1000000 VDI_FREEZE_COMMANDS=1000000 \
+	freezes)	VDI_SIGNAL_COMMANDS=3000000 VDI_FREEZE_COMMANDS=3000000 \
 			VDI_FREEZE_ROUNDS=100 VDI_FREEZE_SUSPENDS=100 guest 6.1 -- "$run" signal freeze ;;
 	unload)		VDI_UNLOAD_ROUNDS=1000 guest debug -- "$run" module ;;
 	stalls)		guest debug -- "$run" stall poison ;;
 	commit-*)	VDI_COMMIT=all guest uml -- "$top/selftests/commit_test.sh" \
 				"${1#commit-}" ;;
 	integrity*)	VDI_INTEGRITY_MIB=102400 VDI_INTEGRITY_SET=64 \
-				VDI_INTEGRITY_SECONDS=${VDI_INTEGRITY_SECONDS:-3600} \
+				VDI_INTEGRITY_SECONDS=${VDI_INTEGRITY_SECONDS:-4200} \
 				guest 6.1 --memory 4096 -- "$run" integrity ;;
 	programs)	guest 6.1 -- "$run" '*_test.sh' ;;
 	bench)		exec timeout "$limit" "$here/bench.sh" --gate ;;
@@ -165,8 +176,8 @@ headers() {
 	done
 }
 
-# sums: what is in the files of standard input, documents and comments apart
-sums() {
+# contents: what is in the files of standard input, documents and comments apart
+contents() {
 	# shellcheck disable=SC2016 # perl's
 	grep -zvE '\.(md|rst|[1-8])$' | sort -zu | perl -0 -ne '
 		chomp;
@@ -184,13 +195,13 @@ sums() {
 content() {
 	local own
 	mapfile -t -d '' own < <(git ls-files -z -c -o --exclude-standard -- "$@")
-	{ printf '%s\0' "${own[@]}"; headers "${own[@]}"; } | sums
+	{ printf '%s\0' "${own[@]}"; headers "${own[@]}"; } | contents
 }
 
 # What all results depend on
 common() {
 	(cd "$top" && git ls-files -z -c -o --exclude-standard -- Kbuild module uapi \
-		selftests/qemu | sums)
+		selftests/qemu | contents)
 }
 
 # Where the log of a stage is; its name says what it was run on.
@@ -243,6 +254,33 @@ figures() {
 	printf '%s\n' "$found" | paste -sd ';' | sed 's/;/; /g'
 }
 
+# What is asked of several stages together: FIGURE ASKED UNIT STAGE...
+sums='
+F4 200000 programs fuzz-1 fuzz-2 fuzz-3 fuzz-4
+F7 102400 MiB integrity integrity-2 integrity-3
+F9 10000000 round_trips wakeups wakeups-2 wakeups-3 wakeups-4 wakeups-5
+'
+
+# Says of each sum how far it is; 1 if one is short.
+say_sums() {
+	local figure asked unit names name n part ran short=0
+	while read -r figure asked unit names; do
+		[ -n "$figure" ] || continue
+		n=0 ran=0
+		for name in $names; do
+			part=$(figures "$name" | sed -nE "s/.*$figure: reached ([0-9]+) .*/\1/p")
+			n=$((n + ${part:-0})) ran=$((ran + ${part:+1} + 0))
+		done
+		if [ "$n" -ge "$asked" ]; then
+			echo "$figure: $n of $asked ${unit//_/ } asked, by $ran stages"
+		else
+			echo "$figure: SHORT: $n of $asked ${unit//_/ } asked, by $ran stages"
+			short=1
+		fi
+	done <<<"$sums"
+	return $short
+}
+
 write_report() {
 	local name limit figure files what
 	{
@@ -263,6 +301,8 @@ END
 				"$(cat "${log[$name]}.ran" 2>/dev/null || echo '- | - | -') |" \
 				"$(figures "$name") |"
 		done <<<"$stages"
+		printf '\nWhat is asked of several stages together:\n\n'
+		say_sums | sed 's/^/* /' || true
 	} >"$report.new"
 	mv "$report.new" "$report"
 }
@@ -365,5 +405,9 @@ done 3< <(asked)
 while [ ${#stage_of[@]} -gt 0 ]; do
 	reap
 done
-[ -n "$list" ] || write_report
+if [ -z "$list" ]; then
+	write_report
+	together=$(say_sums) || [ ${#names[@]} -gt 0 ] || bad=1
+	echo "# ${together//$'\n'/$'\n'# }"
+fi
 exit $bad
