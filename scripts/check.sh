@@ -12,7 +12,7 @@ top=$(dirname "$here")
 build=$top/.build
 cd "$top"
 
-checks='module sparse analyzer checkpatch coccicheck kernel-doc header holes user clang tests'
+checks='module module-clang sparse analyzer checkpatch coccicheck kernel-doc header holes user clang tests'
 checks="$checks shellcheck codespell spdx words version man help model syzlang"
 
 usage() {
@@ -84,7 +84,40 @@ headers() {
 
 check_module() {	# gcc, all warnings that a kernel build can have
 	headers || return 0
+	local k
 	"$here/kernel.sh" module 6.1 check W=1 KCFLAGS=-Werror
+	# W=1 of newer kernels asks of each snprintf() whether it may have too little room.
+	# The names of the devices of nodes have it: a name too long for them is refused.
+	for k in 6.12 7; do
+		"$here/kernel.sh" show "$k" >/dev/null 2>&1 || continue
+		"$here/kernel.sh" module "$k" check W=1 KCFLAGS='-Werror -Wno-format-truncation'
+	done
+}
+
+# The kernel that Debian's headers are of was built by gcc: a tree of our own
+check_module-clang() {	# clang, all warnings that a kernel build can have
+	have clang && have ld.lld && have llvm-ar && source_tree || return 0
+	local tree=$build/clang-tree dir=$build/module-clang
+	local kmake=(make -s -C "$src" O="$tree" LLVM=1 ARCH=x86 -j"$(nproc)")
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+	if [ "$(cat "$tree/.of" 2>/dev/null)" != "$src" ]; then
+		rm -rf "$tree"
+		mkdir -p "$tree"
+		"${kmake[@]}" tinyconfig >/dev/null 2>&1
+		cat selftests/qemu/x86.config selftests/qemu/debug.config >>"$tree/.config"
+		"${kmake[@]}" olddefconfig 2>/dev/null
+		"${kmake[@]}" modules_prepare >/dev/null
+		echo "$src" >"$tree/.of"
+	fi
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	# not what another build has left there
+	files '^(Kbuild$|module/|uapi/)' | xargs cp --parents -t "$dir"
+	# no symbols of a kernel that was not built
+	"${kmake[@]}" M="$dir" KBUILD_MODPOST_WARN=1 W=1 KCFLAGS=-Werror modules 2>&1 |
+		grep -vE '^(WARNING: |$| +(Modules may not|You may get))' >"$tmp/clang" || true
+	cat "$tmp/clang"
+	[ ! -s "$tmp/clang" ] && [ -e "$dir/vdi.ko" ]
 }
 
 check_sparse() {

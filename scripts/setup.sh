@@ -18,7 +18,7 @@ packages=(
 	# boot
 	qemu-system-x86 busybox-static util-linux procps iproute2
 	# static checks
-	sparse coccinelle clang codespell shellcheck mandoc man-db spin
+	sparse coccinelle clang lld llvm codespell shellcheck mandoc man-db spin
 	# tests and demo
 	sqlite3 python3 jq strace psmisc
 )
