@@ -303,11 +303,15 @@ restore_once() {
 }
 
 restore_judge() {
-	if [ "$rc" = 0 ] || grep -q ^renamed log; then
-		[ "$(sqlite3 d/db 'SELECT length(x) FROM t')" = 100000 ] ||
-			fail "there is no good database" || return 1
+	local new=
+	[ "$(sqlite3 "file:d/db?mode=ro" 'SELECT length(x) FROM t' 2>/dev/null)" != 100000 ] || new=1
+	if [ "$rc" = 0 ]; then
+		[ -n "$new" ] || fail "it says that it is done" || return 1
+	elif [ -n "$new" ]; then
+		# it may have failed after that
+		grep -q ^renamed log || fail "the new one is there too early" || return 1
 	elif [ "$old" = yes ]; then
-		cmp before d/db || return 1
+		cmp before d/db || fail "what was there is not there any more" || return 1
 	else
 		nothing_left d/db || return 1
 	fi
