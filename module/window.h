@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Windows for tests: in a module that is built with VDI_WINDOWS=1, each
- * spin_unlock() of ours may be followed by a sleep, so that what can happen
+ * spin_unlock() and mutex_unlock() of ours may be followed by a sleep, so that what can happen
  * between two critical sections does.  Kbuild includes this before each file;
  * no other build knows it.  Which windows there are and how often each was
  * passed is read from debugfs (vdi/windows), which of them open is written there.
@@ -12,7 +12,7 @@
 struct dentry;
 
 #ifdef VDI_WINDOWS
-/* Before spin_unlock() is redefined: the inline functions of these are not ours */
+/* Before these are redefined: the inline functions of headers are not ours */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/io_uring.h>
@@ -21,6 +21,7 @@ struct dentry;
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mtio.h>
+#include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -33,7 +34,7 @@ struct dentry;
 #include <linux/workqueue.h>
 
 /**
- * struct vdi_window - What follows one spin_unlock() in the source
+ * struct vdi_window - What follows one unlock in the source
  * @file: where it is
  * @line: where in @file
  * @known: it is in the list
@@ -60,15 +61,23 @@ static inline void vdi_window_unlock(spinlock_t *lock) __releases(lock)
 	spin_unlock(lock);
 }
 
-#define spin_unlock(lock)						\
+static inline void vdi_window_mutex_unlock(struct mutex *lock)
+{
+	mutex_unlock(lock);
+}
+
+#define vdi_window_after(unlock, lock)					\
 do {									\
 	static struct vdi_window window_ = {				\
 		.file = __FILE__, .line = __LINE__,			\
 	};								\
 									\
-	vdi_window_unlock(lock);					\
+	unlock(lock);							\
 	vdi_window_pass(&window_);					\
 } while (0)
+
+#define spin_unlock(lock)	vdi_window_after(vdi_window_unlock, lock)
+#define mutex_unlock(lock)	vdi_window_after(vdi_window_mutex_unlock, lock)
 #else
 static inline void vdi_window_init(struct dentry *dir) { }
 #endif
