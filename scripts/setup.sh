@@ -20,7 +20,7 @@ packages=(
 	# static checks
 	sparse coccinelle clang lld llvm codespell shellcheck mandoc man-db spin
 	# tests and demo
-	sqlite3 python3 jq strace psmisc
+	sqlite3 python3 jq strace psmisc udev
 )
 
 usage() {

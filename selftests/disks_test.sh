@@ -23,10 +23,33 @@ touched() {
 	awk '{ print $3 + $7 }' /sys/block/vdi/stat
 }
 
+# The rule for udev, with a udev of its own; other rules would read the disks
+rules=/run/udev/rules.d
+udevd() {
+	local f
+	[ ! -e /run/udev/control ] || return 0
+	mkdir -p "$rules"
+	for f in /lib/udev/rules.d/*.rules /usr/lib/udev/rules.d/*.rules /etc/udev/rules.d/*.rules; do
+		[ ! -e "$f" ] || ln -sf /dev/null "$rules/${f##*/}"
+	done
+	rm -f "$rules"/60-vdi.rules
+	cp "$top/scripts/packaging/60-vdi.rules" "$rules"/
+	/lib/systemd/systemd-udevd --daemon >&2 && udevadm control --ping
+}
+
+# logged TEXT: in the kernel's log, by the rule
+logged() {
+	udevadm settle && dmesg | grep -qF "vdi: /dev/vdi is $1"
+}
+
 test_1_module_first() {
+	udevd || return 1
+	! logged "not a disk" || fail "it is said already" || return 1
 	[ -c /dev/vdi ] || fail "no node" || return 1
 	modprobe virtio_blk && until_true disks_are_there || return 1
 	[ -c /dev/vdi ] || fail "the disk took the node of the module" || return 1
+	logged 'not a disk, so the ninth virtio disk has no node' ||
+		fail "the log does not say that the disk has no node" || return 1
 	run 0 vdi list
 }
 
@@ -37,6 +60,8 @@ test_2_disk_first() {
 	modprobe virtio_blk && until_true test -b /dev/vdi && until_true disks_are_there || return 1
 	insmod "$VDI_MODULE" || fail "the module must load all the same" || return 1
 	[ -b /dev/vdi ] || fail "no disk" || return 1
+	logged 'a disk, so the module has no node' ||
+		fail "the log does not say that the module has no node" || return 1
 	before=$(touched)
 	run 1 vdi doctor && grep -qE 'PROBLEM +node +/dev/vdi is a disk .*second, has no node.*devname=vdi0' \
 		"$out" || fail "$(cat "$out")" || return 1
