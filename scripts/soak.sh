@@ -53,8 +53,8 @@ commit-output_fails|7200|-|userspace selftests/commit_test.sh selftests/syscall_
 commit-target_vanishes|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the target goes, User Mode Linux
 commit-restore|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the end of a restore: each system call of vdi restore fails, and it is killed at each, User Mode Linux
 commit-backup_command|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same for vdi backup, which is both, User Mode Linux
-mutants|14400|F21|userspace/lib selftests/mutants :(glob)selftests/*.c|seeded bugs in the module
-coverage|7200|F16|userspace/lib scripts/coverage.awk :(glob)selftests/*.c selftests/uncovered|lines, branches and functions of the module
+mutants|14400|F21|userspace/lib selftests/mutants :(glob)selftests/*_test.c|seeded bugs in the module
+coverage|7200|F16|userspace/lib scripts/coverage.awk :(glob)selftests/*_test.c selftests/uncovered|lines, branches and functions of the module
 kcsan|7200|F6|selftests/soak/kcsan.sh selftests/race_test.c selftests/hammer_test.c selftests/wake_test.c|races, the hammer and wake-ups, strict KCSAN
 kcsan-seeded|7200|F6|selftests/mutants/kcsan selftests/race_test.c|a data race seeded into the module is reported by that
 hammer|3600|F6|selftests/hammer_test.c|any call by anybody, half an hour, debug kernel
@@ -76,9 +76,9 @@ oom|7200|F11|selftests/oom_test.c|no memory left for anybody 100 times, and area
 freezes|7200|F12|selftests/freeze_test.c selftests/signal_test.c|signals, SIGSTOP, freezers: 100 freezes of the system, 6.1
 unload|7200|F14|selftests/module_test.c|1000 times unloaded among others, debug kernel
 stalls|3600|F15|selftests/stall_test.c selftests/poison_test.c|each pointer of each call by userfaultfd, debug kernel
-debug|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on the debug kernel
-kernel-6.12|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on 6.12
-kernel-7|7200|F20|userspace/lib :(glob)selftests/*.c|all C tests on the newest 7.x
+debug|7200|F20|userspace/lib :(glob)selftests/*_test.c|all C tests on the debug kernel
+kernel-6.12|7200|F20|userspace/lib :(glob)selftests/*_test.c|all C tests on 6.12
+kernel-7|7200|F20|userspace/lib :(glob)selftests/*_test.c|all C tests on the newest 7.x
 programs|7200|F20|userspace :(glob)selftests/*.sh :(glob)selftests/*.c selftests/sdk selftests/client|all tests of programs on 6.1
 bench|1800|-|selftests/bench scripts/bench.sh|instructions of EXCHANGE to those of semaphores, three boots
 disks|1800|-|userspace selftests/disks_test.sh|nine virtio disks
@@ -154,7 +154,7 @@ run_stage() {
 	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
 	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;
 	# User Mode Linux has one processor, and nobody spins there
-	coverage)	timeout "$limit" "$here/coverage.sh" --kernel debug wake exchange_wait &&
+	coverage)	VDI_TEST_SCALE=8 timeout "$limit" "$here/coverage.sh" --kernel debug wake exchange_wait &&
 			VDI_NODE_UPSETS=all exec timeout "$limit" "$here/coverage.sh" \
 				--also debug --lines 95 --branches 90 --functions 100 \
 				--uncovered ;;

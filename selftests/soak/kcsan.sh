@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Test programs on the kernel with KCSAN, whose report is not wanted of a race that is
-# the kernel's own although both sides come from the module: two processes with the
-# same credentials make a file, and get_cred() of each, inlined in __alloc_file(),
-# clears the same flag of them.  Everything else is judged as everywhere.
+# the kernel's own although the module is on both stacks: two processes with the same
+# credentials make a file, and get_cred() of each, inlined in __alloc_file(), clears the
+# same flag of them; and a call of ours that sleeps until a deadline, or is interrupted by
+# a timer, meets the timer's own code on the other processor.  Everything else is judged
+# as everywhere.
 #
 # usage: kcsan.sh [PATTERN]...
 set -eu
 
-echo '!__alloc_file' >/sys/kernel/debug/kcsan
+for f in __alloc_file hrtimer_wakeup schedule_hrtimeout_range_clock hrtimer_active \
+	__hrtimer_run_queues; do
+	echo "!$f" >/sys/kernel/debug/kcsan
+done
 exec "$(dirname "$0")/../run.sh" "$@"
