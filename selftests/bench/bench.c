@@ -19,8 +19,9 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MAX_LINES	256
 
-/* How much data goes through in a run, unless that is less than each place has once */
-#define DATA_BYTES	(16 * MIB)
+/* Runs with data: so many commands, and each place so often, that the ends weigh nothing */
+#define DATA_COMMANDS	64
+#define DATA_TURNS	16
 
 static const unsigned int depths[] = { 1, 4, BENCH_MAX_DEPTH };
 
@@ -35,10 +36,16 @@ static const struct bench_case commands_of[] = {
 	{ .mech = &bench_pipe_each, .devices = 1, .threads = 1 },
 	{ .mech = &bench_stream, .devices = 1, .threads = 1 },
 	{ .mech = &bench_seqpacket, .devices = 1, .threads = 1 },
+	{ .mech = &bench_twin, .devices = 1, .threads = 1 },
 };
 
 static const struct bench_mechanism *const data_of[] = {
-	&bench_exchange, &bench_sem, &bench_pipe, &bench_stream,
+	&bench_exchange, &bench_sem, &bench_pipe, &bench_pipe_splice, &bench_stream,
+};
+
+/* Where a processor for each side makes a spin worth it */
+static const struct bench_case spin_of[] = {
+	{ .mech = &bench_exchange_spin, .devices = 1, .threads = 1 },
 };
 
 static const uint64_t payloads[] = { 64 * KIB, MIB, 4 * MIB };
@@ -201,7 +208,7 @@ static void add(enum bench_table table, const struct bench_case *c, unsigned int
 	*l = (struct bench_line){ .table = table, .c = *c, .rounds = rounds };
 	l->c.depth = depth;
 	if (c->data)
-		n = DATA_BYTES / c->payload;
+		n = all * DATA_TURNS > DATA_COMMANDS ? all * DATA_TURNS : DATA_COMMANDS;
 	l->commands = (n + all - 1) / all * all;
 }
 
@@ -216,7 +223,7 @@ static void add_data(unsigned int depth)
 				.payload = payloads[k], .data = true,
 			};
 
-			if (check ? c.mech == &bench_exchange && !k : full || k < 2)
+			if (check ? c.mech == &bench_exchange : full || k < 2)
 				add(BENCH_DATA, &c, depth);
 		}
 	}
@@ -239,10 +246,13 @@ static void add_all(void)
 {
 	unsigned int d, i;
 
-	for (d = 0; d < ARRAY_SIZE(depths); d++)
+	for (d = 0; d < ARRAY_SIZE(depths); d++) {
 		for (i = 0; i < ARRAY_SIZE(commands_of); i++)
 			if (!check || commands_of[i].mech == &bench_exchange)
 				add(BENCH_COMMANDS, &commands_of[i], depths[d]);
+		for (i = 0; bench_host && i < ARRAY_SIZE(spin_of); i++)
+			add(BENCH_COMMANDS, &spin_of[i], depths[d]);
+	}
 	for (d = 0; d < ARRAY_SIZE(depths); d++)
 		add_data(depths[d]);
 	for (d = 0; d < ARRAY_SIZE(depths); d++)

@@ -89,7 +89,8 @@ struct bench_mechanism {
 };
 
 extern const struct bench_mechanism bench_exchange, bench_exchange_set, bench_sem, bench_pipe,
-	bench_pipe_each, bench_seqpacket, bench_stream, bench_twin, bench_twin_spin;
+	bench_pipe_each, bench_pipe_splice, bench_exchange_spin, bench_seqpacket,
+	bench_stream, bench_twin, bench_twin_spin;
 
 /* A command and a completion of all mechanisms but EXCHANGE. */
 struct bench_record {

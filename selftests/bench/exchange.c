@@ -16,6 +16,7 @@
 #include "bench.h"
 
 #define TRANSFER	(4U << 20)
+#define SPIN_US		20	/* as the model does */
 
 /*
  * What one thread serves, by one handle: all devices of it.  Several threads may share
@@ -164,6 +165,7 @@ static void client_join(const struct bench_case *c)
 
 static void exchange(struct lane *l, struct vdi_exchange *x)
 {
+	x->spin_us = now->mech == &bench_exchange_spin ? SPIN_US : 0;
 	l->calls++;
 	if (ioctl(l->fd, VDI_IOC_EXCHANGE, x))
 		bench_fail("EXCHANGE: %s", strerror(errno));
@@ -395,6 +397,21 @@ static void client_close(const struct bench_case *c)
 const struct bench_mechanism bench_exchange = {
 	.name = "exchange",
 	.what = "EXCHANGE on a device handle",
+	.counts = true,
+	.create = create,
+	.client_open = client_open,
+	.server_open = server_open,
+	.client_join = client_join,
+	.server = server,
+	.client = client,
+	.stat = read_stat,
+	.server_close = server_close,
+	.client_close = client_close,
+};
+
+const struct bench_mechanism bench_exchange_spin = {
+	.name = "exchange-spin",
+	.what = "the same, which spins for 20 us before it sleeps",
 	.counts = true,
 	.create = create,
 	.client_open = client_open,

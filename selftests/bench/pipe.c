@@ -4,7 +4,8 @@
  * read, the best that a pipe can do; as "pipe-each" each record is written
  * alone, as programs do that hand out commands one by one.  As "stream" it is the same
  * with UNIX stream sockets.  Payload goes through one more, so that the records can
- * still be read many at a time.
+ * still be read many at a time; as "pipe-splice" the pages of the server's buffer are put
+ * into the pipe, and copied once instead of twice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "bench.h"
 
@@ -38,15 +40,16 @@ static void create(const struct bench_case *c)
 	if (!c->data)
 		return;
 	channel(c, data);
-	/* as much as an unprivileged user gets, too */
+	/* a pipe of anybody may be so large; of the socket, what it needs to be as large */
 	if (c->mech == &bench_stream)
 		setsockopt(data[1], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	else
 		fcntl(data[1], F_SETPIPE_SZ, room);
-	payload = aligned_alloc(BENCH_STEP, c->payload);
+	/* what lies in a pipe as a page is not to be written before it was read */
+	payload = aligned_alloc(BENCH_STEP, c->payload * c->depth);
 	if (!payload)
 		bench_fail("no memory");
-	memset(payload, 0, c->payload);
+	memset(payload, 0, c->payload * c->depth);
 }
 
 static void destroy(const struct bench_case *c)
@@ -62,36 +65,56 @@ static void destroy(const struct bench_case *c)
 	free(payload);
 }
 
+static unsigned char *place(const struct bench_case *c, uint64_t id)
+{
+	return payload + id % c->depth * c->payload;
+}
+
 static void put_payload(const struct bench_case *c, uint64_t id)
 {
+	unsigned char *from = place(c, id);
+	bool splice = c->mech == &bench_pipe_splice;
 	uint64_t at = 0;
 	ssize_t n;
 
-	bench_touch(payload, c->payload, id);
+	bench_touch(from, c->payload, id);
 	while (at < c->payload) {
+		struct iovec v = { from + at, c->payload - at };
+
 		bench_calls++;
-		n = write(data[1], payload + at, c->payload - at);
+		n = splice ? vmsplice(data[1], &v, 1, 0) : write(data[1], v.iov_base, v.iov_len);
 		if (n <= 0)
-			bench_fail("write of payload: %s", strerror(errno));
+			bench_fail("%s of payload: %s", splice ? "vmsplice" : "write",
+				   strerror(errno));
 		at += n;
 	}
-	bench_copied += at;
+	if (!splice)
+		bench_copied += at;
+}
+
+/* In one call if the mechanism has one that waits for all */
+static ssize_t read_payload(const struct bench_case *c, void *to, size_t size)
+{
+	if (c->mech == &bench_stream)
+		return recv(data[0], to, size, MSG_WAITALL);
+	return read(data[0], to, size);
 }
 
 static void take_payload(const struct bench_case *c, uint64_t id)
 {
+	unsigned char *to = place(c, id);
 	uint64_t at = 0;
 	ssize_t n;
 
 	while (at < c->payload) {
 		bench_calls++;
-		n = read(data[0], payload + at, c->payload - at);
+		n = read_payload(c, to + at, c->payload - at);
 		if (n <= 0)
 			bench_fail("read of payload: %s", n ? strerror(errno) : "it ended");
 		at += n;
 	}
 	bench_copied += at;
-	bench_look(payload, c->payload, id);
+	bench_look(to, c->payload, id);
 }
 
 /* At most PIPE_BUF bytes, so it is written as a whole or not at all. */
@@ -167,6 +190,16 @@ const struct bench_mechanism bench_pipe = {
 const struct bench_mechanism bench_pipe_each = {
 	.name = "pipe-each",
 	.what = "two pipes, one record in each write",
+	.counts = true,
+	.create = create,
+	.destroy = destroy,
+	.server = server,
+	.client = client,
+};
+
+const struct bench_mechanism bench_pipe_splice = {
+	.name = "pipe-splice",
+	.what = "as pipe, the payload by vmsplice",
 	.counts = true,
 	.create = create,
 	.destroy = destroy,

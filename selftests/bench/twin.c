@@ -98,7 +98,8 @@ static bool put(struct ring *r, unsigned int n, struct bench_stat *stat)
 		r->slots[(r->tail + i) % BENCH_MAX_DEPTH] = records[i];
 	__atomic_store_n(&r->tail, r->tail + n, __ATOMIC_RELAXED);
 	wake = n && r->asleep;
-	r->asleep = 0;
+	if (wake)
+		r->asleep = 0;
 	unlock(r);
 	if (!wake)
 		return false;
