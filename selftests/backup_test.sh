@@ -319,6 +319,24 @@ test_file_size_limit() {
 		said 'engine: .*(make room|File too large)' && nothing_left new.db new.db.partial
 }
 
+# What is not durable is not restored, whichever process makes it so
+test_restore_fsync_fails() {
+	local child met=''
+	make_db db 10 && run 0 vdi backup sqlite:db target || return 1
+	for child in 1 2; do
+		"$top/.build/selftests/syscall_fault" --log log --child "$child" --from fsync EIO 1 -- \
+			vdi restore target sqlite:new.db >"$out" 2>"$err"
+		local rc=$?
+		if grep -q '^met fsync' log; then
+			met=1
+			[ "$rc" = 1 ] && said 'new.db.partial: Input/output error' &&
+				nothing_left new.db new.db.partial || return 1
+		fi
+		rm -f new.db
+	done
+	[ -n "$met" ] || fail "nobody calls fsync()"
+}
+
 # Who started it may ignore the signal by which a process hears of its children.
 test_sigchld_ignored() {
 	make_db db 10 &&
