@@ -22,13 +22,15 @@ points() {
 
 json=$1
 one='"payload":0,"devices":1,"threads":1,"data":false'
-for m in exchange sem pipe stream seqpacket; do
+for m in exchange sem pipe stream seqpacket twin; do
 	points "$m" depth "$one" >"$tmp/$m"
 	[ -s "$tmp/$m" ] || { echo "plot.sh: $1 has no $m: was it FULL=1?" >&2; exit 1; }
 done
 for d in 1 4 32; do
 	points exchange-set devices "\"depth\":$d,\"payload\":0,.*\"threads\":1,\"data\":false" \
 		>"$tmp/set-$d"
+	[ "$(wc -l <"$tmp/set-$d")" = 3 ] ||
+		{ echo "plot.sh: $1 has not all devices at depth $d: was it FULL=1?" >&2; exit 1; }
 done
 
 gnuplot - >"$tmp/svg" <<END
@@ -37,18 +39,19 @@ set multiplot layout 1,2
 set logscale xy
 set grid
 set ylabel "instructions for a command"
-set yrange [300:30000]
-set key bottom left
+set yrange [80:30000]
+set key bottom left Left reverse
 set xlabel "commands outstanding (depth), one device"
 set xtics (1, 4, 32)
 plot "$tmp/exchange" with linespoints lw 3 title "EXCHANGE", \
      "$tmp/sem" with linespoints title "POSIX semaphores", \
+     "$tmp/twin" with linespoints title "futexes, nothing checked", \
      "$tmp/pipe" with linespoints title "pipe, batched", \
      "$tmp/stream" with linespoints title "UNIX stream, batched", \
      "$tmp/seqpacket" with linespoints title "UNIX seqpacket"
 set xlabel "devices, one thread for all of them"
 set xtics (1, 8, 64)
-set key top right
+set key top right noreverse Right
 plot "$tmp/set-1" with linespoints lw 2 title "EXCHANGE, depth 1", \
      "$tmp/set-4" with linespoints lw 2 title "depth 4", \
      "$tmp/set-32" with linespoints lw 2 title "depth 32"
