@@ -6,7 +6,7 @@
  * wakes.  One notifier per process, shared by all its handles.
  *
  * ->flush and ->release of the file remain necessary: the notifier waits for
- * the last user of the mm, and User Mode Linux has none.
+ * the last user of the mm, and a kernel may have none (CONFIG_MMU_NOTIFIER).
  */
 #include <linux/mmu_notifier.h>
 #include <linux/sched.h>
