@@ -109,7 +109,7 @@ judge() {
 			bad = bad || !ok
 			printf "# bench: reached %.3f of the instructions of semaphores at depth %d, " \
 			       "%.2f asked%s; the gate is %.2f and a tenth, boots%s\n", median, want[1],
-			       want[3], median > want[3] ? " (why: selftests/bench/README.md)" : "",
+			       want[3], (median > want[3] ? " (why: selftests/bench/README.md)" : ""),
 			       want[2], seen[want[1]]
 			printf "%s - bench gate: depth %d\n", ok ? "ok" : "not ok", want[1]
 			depths++
