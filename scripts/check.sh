@@ -114,10 +114,12 @@ check_module-clang() {	# clang, all warnings that a kernel build can have
 	# not what another build has left there
 	files '^(Kbuild$|module/|uapi/)' | xargs cp --parents -t "$dir"
 	# no symbols of a kernel that was not built
-	"${kmake[@]}" M="$dir" KBUILD_MODPOST_WARN=1 W=1 KCFLAGS=-Werror modules 2>&1 |
-		grep -vE '^(WARNING: |$| +(Modules may not|You may get))' >"$tmp/clang" || true
-	cat "$tmp/clang"
-	[ ! -s "$tmp/clang" ] && [ -e "$dir/vdi.ko" ]
+	"${kmake[@]}" M="$dir" KBUILD_MODPOST_WARN=1 W=1 KCFLAGS=-Werror modules >"$tmp/clang" 2>&1 ||
+		{ cat "$tmp/clang"; return 1; }
+	[ -e "$dir/vdi.ko" ] || { echo "clang has made no module"; return 1; }
+	sed -E '/^(WARNING: |$| +(Modules may not|You may get))/d' "$tmp/clang" >"$tmp/clang.said"
+	cat "$tmp/clang.said"
+	[ ! -s "$tmp/clang.said" ]
 }
 
 check_sparse() {

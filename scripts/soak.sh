@@ -303,7 +303,7 @@ END
 				"$(figures "$name") |"
 		done <<<"$stages"
 		printf '\nWhat is asked of several stages together:\n\n'
-		say_sums | sed 's/^/* /' || true
+		say_sums | sed 's/^/* /'
 	} >"$report.new"
 	mv "$report.new" "$report"
 }
