@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Wake-ups: none is lost and none is wasted.  Commands of one byte go round a
- * ring of depth 1, with random pauses on both sides, in every way to wait; who
- * waits longer than the watchdog has lost one.  A sleep is a voluntary context
- * switch of the thread, which the kernel counts: one for a command and a side,
- * one for each waiter at an abort (R16).
+ * Wake-ups: none is lost and none is wasted.  Commands of one byte go round
+ * rings of depth 1, with random pauses on both sides, in every way to wait; who
+ * waits longer than the watchdog has lost one.  Some pairs do so at a time, so
+ * that each is held up by others at any place, and no processor idles.  A sleep
+ * is a voluntary context switch of the thread, which the kernel counts: one for
+ * a command and a side, one for each waiter at an abort (R16).
  */
 #include "link.h"
 #include "sleeper.h"
@@ -13,6 +14,7 @@
 #define ASKED		100000U		/* round trips; VDI_WAKE_ROUNDS says otherwise */
 #define LIMIT_S		10U		/* or as many as fit; VDI_WAKE_SECONDS */
 #define EACH_WAY	250U		/* one way to wait, then the next */
+#define PAIRS		4U		/* each on a set of its own */
 
 static unsigned int number(const char *variable, unsigned int otherwise)
 {
@@ -146,27 +148,43 @@ static void *server(void *arg)
 	return NULL;
 }
 
-FIXTURE(wake) {
+/* A client and a server, and the set between them */
+struct pair {
 	struct vt_link l;
 	struct side c;
 	struct side s;
 };
 
-FIXTURE_SETUP(wake)
+FIXTURE(wake) {
+	struct pair pairs[PAIRS];
+	struct pair *one;	/* of them */
+};
+
+static bool pair_up(struct pair *p, unsigned int seed)
 {
 	unsigned char *map;
 
-	vt_link_init(&self->l, 1);
-	self->l.create.ring_depth = 1;
-	ASSERT_EQ(0, vt_link_up(&self->l));
-	map = vt_map(self->l.client, self->l.offset, self->l.size);
-	ASSERT_NE(NULL, map);
-	self->c = (struct side){
-		.fd = self->l.cdev[0], .set_fd = self->l.client, .byte = map, .seed = 1,
+	vt_link_init(&p->l, 1);
+	p->l.create.ring_depth = 1;
+	if (vt_link_up(&p->l))
+		return false;
+	map = vt_map(p->l.client, p->l.offset, p->l.size);
+	p->c = (struct side){
+		.fd = p->l.cdev[0], .set_fd = p->l.client, .byte = map, .seed = seed,
 	};
-	self->s = (struct side){
-		.fd = self->l.sdev[0], .set_fd = self->l.server, .byte = map, .seed = 2,
+	p->s = (struct side){
+		.fd = p->l.sdev[0], .set_fd = p->l.server, .byte = map, .seed = seed + 1,
 	};
+	return map;
+}
+
+FIXTURE_SETUP(wake)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAIRS; i++)
+		ASSERT_TRUE(pair_up(&self->pairs[i], 2 * i + 1));
+	self->one = self->pairs;
 }
 
 FIXTURE_TEARDOWN(wake)
@@ -174,37 +192,47 @@ FIXTURE_TEARDOWN(wake)
 	vt_baseline(_metadata);
 }
 
-static void go_round(struct __test_metadata *_metadata, struct side *c, struct side *s,
-		     unsigned int rounds, bool pauses)
+static void side_start(struct __test_metadata *_metadata, struct side *s,
+		       void *(*what)(void *), unsigned int rounds, bool pauses)
 {
-	c->rounds = rounds;
-	c->pauses = pauses;
-	c->err = 0;
 	s->rounds = rounds;
 	s->pauses = pauses;
 	s->err = 0;
-	ASSERT_EQ(0, pthread_create(&c->thread, NULL, client, c));
-	ASSERT_EQ(0, pthread_create(&s->thread, NULL, server, s));
-	ASSERT_EQ(0, pthread_join(s->thread, NULL));
-	ASSERT_EQ(0, pthread_join(c->thread, NULL));
-	ASSERT_EQ(0, s->err) {
-		TH_LOG("server: %s after %u", strerror(s->err), atomic_load(&s->done));
+	ASSERT_EQ(0, pthread_create(&s->thread, NULL, what, s));
+}
+
+/* @n pairs at a time, @rounds each */
+static void go_round(struct __test_metadata *_metadata, struct pair *pairs, unsigned int n,
+		     unsigned int rounds, bool pauses)
+{
+	struct pair *p;
+
+	for (p = pairs; p < pairs + n; p++) {
+		side_start(_metadata, &p->c, client, rounds, pauses);
+		side_start(_metadata, &p->s, server, rounds, pauses);
 	}
-	ASSERT_EQ(0, c->err) {
-		TH_LOG("client: %s", strerror(c->err));
+	for (p = pairs; p < pairs + n; p++) {
+		ASSERT_EQ(0, pthread_join(p->s.thread, NULL));
+		ASSERT_EQ(0, pthread_join(p->c.thread, NULL));
+		ASSERT_EQ(0, p->s.err) {
+			TH_LOG("server: %s after %u", strerror(p->s.err),
+			       atomic_load(&p->s.done));
+		}
+		ASSERT_EQ(0, p->c.err) {
+			TH_LOG("client: %s", strerror(p->c.err));
+		}
 	}
 }
 
 TEST_F_TIMEOUT(wake, none_is_lost, 7200)
 {
 	uint64_t end = vt_now() + number("VDI_WAKE_SECONDS", LIMIT_S) * VT_SEC;
-	unsigned int asked = number("VDI_WAKE_ROUNDS", ASKED), n = 0, some;
+	unsigned int asked = number("VDI_WAKE_ROUNDS", ASKED), n = 0;
 
 	while (n < asked && vt_now() < end) {
 		/* a lap has all the ways; the first also if time is short */
-		some = asked - n < EACH_WAY * WAYS ? asked - n : EACH_WAY * WAYS;
-		go_round(_metadata, &self->c, &self->s, some, true);
-		n += some;
+		go_round(_metadata, self->pairs, PAIRS, EACH_WAY * WAYS, true);
+		n += PAIRS * EACH_WAY * WAYS;
 	}
 	TH_LOG("F9: reached %u of %u asked round trips, none was lost", n, asked);
 }
@@ -220,15 +248,16 @@ TEST_F(wake, one_for_a_command_and_a_side)
 	unsigned int slack = COMMANDS / 50;
 	struct vdi_status before, after;
 
-	ASSERT_EQ(0, vt_status(self->l.client, &before));
-	go_round(_metadata, &self->c, &self->s, COMMANDS, false);
-	ASSERT_EQ(0, vt_status(self->l.client, &after));
-	EXPECT_GE(COMMANDS + slack, self->c.switches);
-	EXPECT_GE(COMMANDS + slack, self->s.switches);
+	ASSERT_EQ(0, vt_status(self->one->l.client, &before));
+	go_round(_metadata, self->one, 1, COMMANDS, false);
+	ASSERT_EQ(0, vt_status(self->one->l.client, &after));
+	EXPECT_GE(COMMANDS + slack, self->one->c.switches);
+	EXPECT_GE(COMMANDS + slack, self->one->s.switches);
 	/* also counted: a wake-up of who was about to sleep and then did not */
 	EXPECT_GE(2 * COMMANDS + COMMANDS / 4, after.out_stat.wakeups - before.out_stat.wakeups);
 	TH_LOG("F10: reached %.2f and %.2f sleeps, %.2f wake-ups for a command, at most 1, 1 and 2",
-	       (double)self->c.switches / COMMANDS, (double)self->s.switches / COMMANDS,
+	       (double)self->one->c.switches / COMMANDS,
+	       (double)self->one->s.switches / COMMANDS,
 	       (double)(after.out_stat.wakeups - before.out_stat.wakeups) / COMMANDS);
 }
 
@@ -268,17 +297,17 @@ TEST_F(wake, one_of_many_sleepers)
 	long sum = 0;
 
 	for (i = 0; i < SLEEPERS; i++) {
-		c[i] = self->c;
+		c[i] = self->one->c;
 		ASSERT_EQ(0, pthread_create(&c[i].thread, NULL, one_of_many, &c[i]));
 	}
 	for (i = 0; i < COMMANDS; i++) {
 		/* all but the one that is at work, if that */
-		ASSERT_TRUE(i || VT_UNTIL(vt_sleeps(self->l.client) == SLEEPERS));
+		ASSERT_TRUE(i || VT_UNTIL(vt_sleeps(self->one->l.client) == SLEEPERS));
 		cmd = vt_flush(0, i);
-		ASSERT_EQ(0, next(&self->s, SLEEP, &cmd, &d));
+		ASSERT_EQ(0, next(&self->one->s, SLEEP, &cmd, &d));
 		EXPECT_EQ(i, d.id);
 	}
-	ASSERT_EQ(0, vt_close_device(self->l.sdev[0]));
+	ASSERT_EQ(0, vt_close_device(self->one->l.sdev[0]));
 	for (i = 0; i < SLEEPERS; i++) {
 		ASSERT_EQ(0, pthread_join(c[i].thread, NULL));
 		EXPECT_EQ(ESHUTDOWN, c[i].err);
