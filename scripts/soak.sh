@@ -50,7 +50,8 @@ commit-restore|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault
 commit-backup_command|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same for vdi backup, which is both, User Mode Linux
 mutants|14400|F21|userspace/lib selftests/mutants :(glob)selftests/*_test.c|seeded bugs in the module
 coverage|7200|F16|userspace/lib scripts/coverage.awk :(glob)selftests/*_test.c selftests/uncovered|lines, branches and functions of the module
-kcsan|7200|F6|selftests/soak/kcsan.sh selftests/race_test.c selftests/hammer_test.c selftests/wake_test.c|races, the hammer and wake-ups, strict KCSAN
+kcsan|7200|F6|selftests/soak/kcsan.sh selftests/race_test.c selftests/wake_test.c|races, 60 rounds each, and wake-ups, strict KCSAN
+kcsan-hammer|7200|F6|selftests/soak/kcsan.sh selftests/hammer_test.c|any call by anybody, half an hour, strict KCSAN
 kcsan-seeded|7200|F6|selftests/mutants/kcsan selftests/race_test.c|a data race seeded into the module is reported by that
 hammer|3600|F6|selftests/hammer_test.c|any call by anybody, half an hour, debug kernel
 kill-6.1|7200|F1|selftests/kill_matrix_test.c|all ways to die at all points, core dumps too, 6.1
@@ -145,9 +146,10 @@ run_stage() {
 	bench)		exec timeout "$limit" "$here/bench.sh" --gate ;;
 	disks)		exec timeout "$limit" "$top/selftests/qemu/nine_disks.sh" ;;
 	debug)		guest debug -- "$run" '*_test' ;;
-	kcsan)		VDI_RACE_ROUNDS=100 VDI_HAMMER_SECONDS=1800 VDI_WAKE_SECONDS=600 \
-			VDI_WAKE_THREADS=4 guest kcsan -- "$top/selftests/soak/kcsan.sh" \
-				race hammer wake ;;
+	kcsan)		VDI_RACE_ROUNDS=60 VDI_WAKE_SECONDS=600 VDI_WAKE_THREADS=4 \
+			guest kcsan -- "$top/selftests/soak/kcsan.sh" race wake ;;
+	kcsan-hammer)	VDI_HAMMER_SECONDS=1800 \
+			guest kcsan -- "$top/selftests/soak/kcsan.sh" hammer ;;
 	kcsan-seeded)	VDI_RACE_ROUNDS=15 exec timeout "$limit" "$here/mutants.sh" --kernel kcsan ;;
 	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
 	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;
