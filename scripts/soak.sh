@@ -156,7 +156,7 @@ run_stage() {
 	# User Mode Linux has one processor, and nobody spins there.  Where the nth
 	# allocation of a call fails, which one that is can differ from call to call.
 	coverage)	VDI_TEST_SCALE=8 timeout "$limit" "$here/coverage.sh" --kernel debug wake exchange_wait &&
-			timeout "$limit" "$here/coverage.sh" 'fail_nth*' >&2 &&
+			timeout "$limit" "$here/coverage.sh" 'fail_nth*' &&
 			VDI_NODE_UPSETS=all exec timeout "$limit" "$here/coverage.sh" --keep \
 				--also debug --lines 95 --branches 90 --functions 100 \
 				--uncovered ;;
