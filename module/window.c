@@ -37,8 +37,11 @@ void vdi_window_pass(struct vdi_window *window)
 	atomic_inc(&window->hits);
 	us = READ_ONCE(window->us);
 	one_in = READ_ONCE(window->one_in);
-	if (us && get_random_u32() % one_in == 0)
+	if (us && get_random_u32() % one_in == 0) {
+		atomic_inc(&window->inside);
 		usleep_range(us / 2, us);
+		atomic_dec(&window->inside);
+	}
 }
 
 static void window_name(const struct vdi_window *window, char *name, size_t size)
@@ -53,8 +56,9 @@ static int windows_show(struct seq_file *m, void *unused)
 
 	llist_for_each_entry(window, READ_ONCE(windows.first), node) {
 		window_name(window, name, sizeof(name));
-		seq_printf(m, "%s %d %u %u\n", name, atomic_read(&window->hits),
-			   READ_ONCE(window->us), READ_ONCE(window->one_in));
+		seq_printf(m, "%s %d %u %u %d\n", name, atomic_read(&window->hits),
+			   READ_ONCE(window->us), READ_ONCE(window->one_in),
+			   atomic_read(&window->inside));
 	}
 	return 0;
 }

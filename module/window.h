@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Windows for tests: in a module that is built with VDI_WINDOWS=1, each
- * spin_unlock() and mutex_unlock() of ours may be followed by a sleep, so that what can happen
- * between two critical sections does.  Kbuild includes this before each file;
- * no other build knows it.  Which windows there are and how often each was
- * passed is read from debugfs (vdi/windows), which of them open is written there.
+ * spin_unlock() and mutex_unlock() of ours may be followed by a sleep, so that what
+ * can happen between two critical sections does.  Kbuild includes this before each
+ * file; no other build knows it.  Which windows there are, how often each was passed and
+ * how many are in it is read from debugfs (vdi/windows), which of them open is
+ * written there.
  */
 #ifndef VDI_WINDOW_H
 #define VDI_WINDOW_H
@@ -42,6 +43,7 @@ struct dentry;
  * @hits: times it was passed outside of any lock
  * @us: longest sleep in microseconds, 0 for none
  * @one_in: how many passages there are to one sleep
+ * @inside: how many sleep there now
  */
 struct vdi_window {
 	const char *file;
@@ -51,6 +53,7 @@ struct vdi_window {
 	atomic_t hits;
 	u32 us;
 	u32 one_in;
+	atomic_t inside;
 };
 
 void vdi_window_pass(struct vdi_window *window);

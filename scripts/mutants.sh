@@ -3,10 +3,11 @@
 #
 # A check of the tests: puts one seeded bug (selftests/mutants/NAME.patch) at a time
 # into a copy of the module, and runs the test programs on it under User Mode Linux
-# until one fails; or one that only a certain kernel sees (selftests/mutants/KERNEL),
-# on that.  Owns the copy and the table of what caught what; the guest is
-# vm.sh's.  What was found is kept in .build/mutants by the content of the bug, of
-# the module and of the tests, so that a run that was stopped goes on where it was.
+# until one fails; or one that only a certain kernel sees (selftests/mutants/kcsan), on
+# that, or only who holds windows open (selftests/mutants/windows).  Owns the copy and
+# the table of what caught what; the guest is vm.sh's.  What was found is kept in
+# .build/mutants by the content of the bug, of the module and of the tests, so that a
+# run that was stopped goes on where it was.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,12 +16,13 @@ limit=${VDI_MUTANT_TIMEOUT:-1800}
 
 usage() {
 	cat <<END
-usage: mutants.sh [--kernel kcsan] [--list] [NAME]...
+usage: mutants.sh [--kernel kcsan|--windows] [--list] [NAME]...
 Prints TAP: "ok - mutant NAME # caught by PROGRAM: WHAT", or "not ok" for one that
 all C test programs let through.  A patch says in a line "Try:" which programs run
 first; these must all pass on the module as it is, or nothing would be shown.
 With --kernel kcsan the bugs are data races, only those programs run, and nothing but
-a report of KCSAN counts.
+a report of KCSAN counts.  With --windows all programs pass on them while no window is
+open (module/window.h), and "Try:" is the one whose windows soak/windows.sh opens.
 Ends with 0 only if each bug was caught.  The programs must be built (make selftests).
   VDI_MUTANT_TIMEOUT=S   limit for one guest (default 1800)
 END
@@ -32,7 +34,7 @@ die() {
 }
 
 names=()
-only_list='' kernel=uml bugs=$top/selftests/mutants dir=$top/.build/mutants
+only_list='' windows='' kernel=uml bugs=$top/selftests/mutants dir=$top/.build/mutants
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help|-h)	usage; exit 0 ;;
@@ -40,6 +42,7 @@ while [ $# -gt 0 ]; do
 	--kernel)	[ "${2:-}" = kcsan ] || die "--kernel needs kcsan (see --help)"
 			kernel=$2 bugs=$bugs/$2 dir=$dir-$2
 			shift ;;
+	--windows)	windows=1 bugs=$bugs/windows dir=$dir-windows ;;
 	-*)		die "unknown option $1 (see --help)" ;;
 	*)		[ -e "$bugs/$1.patch" ] || die "no mutant $1 (see --list)"
 			names+=("$1") ;;
@@ -90,14 +93,19 @@ copy_module() {
 }
 
 # first_failure PROGRAM...: runs them in one guest, in the order of run.sh, until
-# something is wrong; what that was is in $found
+# something is wrong; what that was is in $found.  With windows: the pattern of those
+# to be opened.
 first_failure() {
-	local log=$dir/log programs rc=0 n
+	local log=$dir/log run=$tree/selftests/run.sh opens=() programs rc=0 n
 	found=
-	mapfile -t programs < <("$tree/selftests/run.sh" --list "$@")
+	if [ -n "$windows" ]; then
+		run=$tree/selftests/soak/windows.sh opens=(--windows) programs=("$@")
+	else
+		mapfile -t programs < <("$run" --list "$@")
+	fi
 	: >"$log"
 	VDI_TEST_SCALE="${VDI_TEST_SCALE:-4}" "$tree/scripts/vm.sh" --kernel "$kernel" \
-		--timeout "$limit" -- "$tree/selftests/run.sh" "$@" >"$log" 2>"$log.err" 7>&- &
+		"${opens[@]}" --timeout "$limit" -- "$run" "$@" >"$log" 2>"$log.err" 7>&- &
 	guest=$!
 	while kill -0 "$guest" 2>/dev/null && ! grep -q '^ *not ok ' "$log"; do
 		sleep 0.5
@@ -113,7 +121,9 @@ first_failure() {
 		[ "$rc" != 0 ] || return 0
 		found=$(sed -n 's/^vm: //p' "$log.err" | head -n 1)
 	fi
-	if [ "$n" -lt "${#programs[@]}" ]; then
+	if [ -n "$windows" ]; then
+		found="an open window: $found"
+	elif [ "$n" -lt "${#programs[@]}" ]; then
 		found="$(basename "${programs[n]}"): ${found:-status $rc}"
 	else
 		found="the end of the run: ${found:-status $rc}"
@@ -128,7 +138,7 @@ caught_by() {
 		was=$found
 		case $was in
 		# a report of a race is one, but each run has its chance only
-		''|'the end of the run'*|*KCSAN*) return ;;
+		''|'the end of the run'*|'an open window'*|*KCSAN*) return ;;
 		esac
 		first_failure "${was%%:*}"
 		[ -z "$found" ] || { found=$was; return; }
@@ -158,12 +168,12 @@ control() {
 		fi
 		touch "$file"
 	fi
-	echo "ok - mutant none # ${#programs[@]} programs pass without a bug"
+	echo "ok - mutant none # without a bug these pass: ${programs[*]}"
 }
 
 # What catches the bug is in $found, empty if nothing does, and kept in a file.
 try() {
-	local patch=$bugs/$1.patch file all first
+	local patch=$bugs/$1.patch file all first seen
 	file=$dir/$1-$(content "$patch")
 	if [ -e "$file" ]; then
 		found=$(cat "$file")
@@ -174,7 +184,13 @@ try() {
 	"$tree/scripts/kernel.sh" module "$kernel" >/dev/null || die "with $1.patch nothing builds"
 	mapfile -t first < <(tries "$1")
 	caught_by "${first[@]}"
-	if [ "$kernel" = kcsan ]; then
+	if [ -n "$windows" ]; then
+		# else it says nothing of the windows
+		seen=$found
+		windows='' caught_by race path_race
+		[ -z "$found" ] || die "$1: without a window as well: $found"
+		found=$seen
+	elif [ "$kernel" = kcsan ]; then
 		# a test that fails for another reason shows nothing of what it can see
 		[[ $found == *KCSAN* ]] || found=
 	elif [ -z "$found" ]; then
@@ -203,7 +219,7 @@ main() {
 			echo "not ok - mutant $name # lived through all programs"
 		fi
 	done
-	[ "$kernel" != uml ] || asked='at least 15'
+	[ "$kernel$windows" != uml ] || asked='at least 15'
 	echo "# mutants: $caught of $n caught, ${asked:-all} asked"
 	[ "$caught" = "$n" ]
 }

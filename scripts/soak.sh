@@ -40,15 +40,16 @@ fuzz-3|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that foll
 fuzz-4|7200|F4|selftests/fuzz|50000 of 200000 random programs of calls that follow KCOV, User Mode Linux
 fuzz-debug|7200|F4|selftests/fuzz|the same for half an hour with two processors, kernel debug
 wakeups|7200|F9|selftests/wake_test.c|commands of one byte, none of whose wake-ups is lost, and 2048 waiters, 6.1
-windows|14400|F2|module/window.c module/window.h selftests/soak/windows.sh selftests/race_test.c selftests/abort_death_test.c|each lock release held open while others close, abort, die
-windows-debug|14400|F2|module/window.c module/window.h selftests/soak/windows.sh selftests/race_test.c selftests/abort_death_test.c|the same with two processors, debug kernel
+windows|14400|F2|module/window.c module/window.h selftests/soak/windows.sh selftests/path_race_test.c selftests/race_test.c selftests/abort_death_test.c|each lock release held open while others close, abort, die, call again
+windows-debug|14400|F2|module/window.c module/window.h selftests/soak/windows.sh selftests/path_race_test.c selftests/race_test.c selftests/abort_death_test.c|the same with two processors, debug kernel
+windows-seeded|7200|F2|module/window.c module/window.h selftests/soak/windows.sh selftests/path_race_test.c selftests/race_test.c selftests/mutants/windows|two bugs that only an open window shows are found by that
 commit-client_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the end of a backup: the client killed at each system call, User Mode Linux
 commit-engine_killed|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the engine, User Mode Linux
 commit-output_fails|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: each system call of the output fails, User Mode Linux
 commit-target_vanishes|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same: the target goes, User Mode Linux
 commit-restore|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the end of a restore: each system call of vdi restore fails, and it is killed at each, User Mode Linux
 commit-backup_command|7200|-|userspace selftests/commit_test.sh selftests/syscall_fault.c|the same for vdi backup, which is both, User Mode Linux
-mutants|14400|F21|userspace/lib selftests/mutants :(glob)selftests/*_test.c|seeded bugs in the module
+mutants|14400|F21|userspace/lib :(glob)selftests/mutants/*.patch TRIED|seeded bugs in the module
 coverage|7200|F16|userspace/lib scripts/coverage.awk :(glob)selftests/*_test.c selftests/uncovered|lines, branches and functions of the module
 kcsan|7200|F6|selftests/soak/kcsan.sh selftests/race_test.c selftests/wake_test.c|races, 60 rounds each, and wake-ups, strict KCSAN
 kcsan-hammer|7200|F6|selftests/soak/kcsan.sh selftests/hammer_test.c|any call by anybody, half an hour, strict KCSAN
@@ -75,7 +76,7 @@ stalls|3600|F15|selftests/stall_test.c selftests/poison_test.c|each pointer of e
 debug|7200|F20|userspace/lib :(glob)selftests/*_test.c|all C tests on the debug kernel
 kernel-6.12|7200|F20|userspace/lib :(glob)selftests/*_test.c|all C tests on 6.12
 kernel-7|7200|F20|userspace/lib :(glob)selftests/*_test.c|all C tests on the newest 7.x
-programs|7200|F20|userspace :(glob)selftests/*.sh :(glob)selftests/*.c selftests/sdk selftests/client|all tests of programs on 6.1
+programs|7200|F20|userspace :(glob)selftests/*.sh :(glob)selftests/*.c :(glob,exclude)selftests/*_test.c selftests/sdk selftests/client|all tests of programs on 6.1
 bench|1800|-|selftests/bench scripts/bench.sh|instructions of EXCHANGE to those of semaphores, three boots
 disks|1800|-|userspace selftests/disks_test.sh|nine virtio disks
 model|3600|F19|selftests/model scripts/model.sh|the model in its full size, and its mutants
@@ -152,6 +153,7 @@ run_stage() {
 			guest kcsan -- "$top/selftests/soak/kcsan.sh" hammer ;;
 	kcsan-seeded)	VDI_RACE_ROUNDS=15 exec timeout "$limit" "$here/mutants.sh" --kernel kcsan ;;
 	kernel-*)	guest "${1#kernel-}" -- "$run" '*_test' ;;
+	windows-seeded)	exec timeout "$limit" "$here/mutants.sh" --windows ;;
 	mutants)	exec timeout "$limit" "$here/mutants.sh" ;;
 	# User Mode Linux has one processor, and nobody spins there.  Where the nth
 	# allocation of a call fails, which one that is can differ from call to call.
@@ -207,10 +209,17 @@ common() {
 		selftests/qemu ':!module/window.*' | contents)
 }
 
+# What the seeded bugs are tried with: no other program is run if these see them
+tried() {
+	sed -n 's/^Try: *//p' "$top"/selftests/mutants/*.patch | tr ' ' '\n' | sort -u |
+		sed 's|.*|selftests/&_test.c|'
+}
+
 # Where the log of a stage is; its name says what it was run on.
 log_of() {
 	local name limit figure files what
 	IFS='|' read -r name limit figure files what < <(grep "^$1|" <<<"$stages")
+	files=${files/TRIED/$(tried)}
 	# shellcheck disable=SC2086 # words and patterns, git's
 	(set -f; cd "$top"; echo "$dir/$1-$common-$(content $files)")
 }
