@@ -306,7 +306,7 @@ static bool run_round(struct __test_metadata *_metadata, struct path_round *r, c
 	unsigned int passed = 0;
 	pthread_t third;
 	int n = 0, got;
-	bool happened;
+	bool happened, looked_at;
 
 	other = victim == &r->client ? &r->server : &r->client;
 	vt_name(r->name);
@@ -320,7 +320,10 @@ static bool run_round(struct __test_metadata *_metadata, struct path_round *r, c
 	r->gate = nth % 2 == 0;
 	ASSERT_TRUE(begin(r, victim));
 	ASSERT_TRUE(begin(r, other));
-	ASSERT_EQ(0, pthread_create(&third, NULL, path_stranger, r));
+	/* it is in many windows all the time, and then the event would not meet the others */
+	looked_at = !window || nth % 4 == 3;
+	if (looked_at)
+		ASSERT_EQ(0, pthread_create(&third, NULL, path_stranger, r));
 	happened = wait_for_turn(r, window, passed + r->nth);
 	atomic_store(&r->going, true);
 	if (happened)
@@ -339,7 +342,8 @@ static bool run_round(struct __test_metadata *_metadata, struct path_round *r, c
 	EXPECT_TRUE(join(r, other));
 	forget(r, other);
 	atomic_store(&r->over, true);
-	ASSERT_EQ(0, pthread_join(third, NULL));
+	if (looked_at)
+		ASSERT_EQ(0, pthread_join(third, NULL));
 	EXPECT_GT(PATH_LATE_NS, vt_now() - since);
 	EXPECT_EQ(0, atomic_load(&r->strange)) {
 		TH_LOG("round %u: %s at line %d", nth, strerror(atomic_load(&r->strange)),
