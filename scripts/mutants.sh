@@ -122,7 +122,7 @@ first_failure() {
 		found=$(sed -n 's/^vm: //p' "$log.err" | head -n 1)
 	fi
 	if [ -n "$windows" ]; then
-		found="an open window: $found"
+		found="an open window: ${found:-status $rc}"
 	elif [ "$n" -lt "${#programs[@]}" ]; then
 		found="$(basename "${programs[n]}"): ${found:-status $rc}"
 	else

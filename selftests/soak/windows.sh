@@ -72,8 +72,9 @@ for w in "${all[@]}"; do
 		n=$((n + 1))
 		was=$(hits "$w")
 		# who waits for somebody to be inside has to see it
-		[ "$t" != path_race ] || us=$((20000 + us % 30000))
-		echo "$w $us 1" >$windows || exit 1
+		long=$us
+		[ "$t" != path_race ] || long=$((20000 + us % 30000))
+		echo "$w $long 1" >$windows || exit 1
 		rc=0
 		# race_test has five threads at each window, and forty rounds are a minute
 		run "$t" "$([ "$t" = race ] && echo 2 || echo "$rounds")" "$w" || rc=$?
@@ -83,11 +84,11 @@ for w in "${all[@]}"; do
 			events=$(sed -n 's/.* \([0-9]*\) events in it$/\1/p' "$out" | paste -sd+)
 			events=$((${events:-0}))
 			sum=$((sum + events))
-			echo "ok $n $w # held open $open times for $us us, $events events, $t"
+			echo "ok $n $w # held open $open times for $long us, $events events, $t"
 		else
 			bad=$((bad + 1))
 			sed 's/^/# /' "$out"
-			echo "not ok $n $w # status $rc, held open $open times for $us us, $t"
+			echo "not ok $n $w # status $rc, held open $open times for $long us, $t"
 		fi
 		us=$((us * 7 % 50000 + 1000))
 	done
